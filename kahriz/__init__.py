@@ -1,0 +1,1 @@
+"""The domain of kahriz water telemetry: what every process agrees on. See docs/architecture.md."""

@@ -1,0 +1,188 @@
+"""The book's tables: everything mutable. Instants are whole milliseconds since 1970 (``*_ms``).
+
+The migrations in ``migrations/`` make exactly these; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# SQLite gives an autoincrementing id to INTEGER only, PostgreSQL wants BIGINT.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+rollup = Table(
+    "rollup",
+    metadata,
+    Column("datastream", String(140), primary_key=True),
+    Column("period", String(4), primary_key=True),  # hour | day (local day of the kahriz)
+    Column("start_ms", BigInteger, primary_key=True),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("n", Integer, nullable=False),  # usable values: all but FAIL and MISSING
+    Column("n_good", Integer, nullable=False),
+    Column("n_suspect", Integer, nullable=False),
+    Column("n_fail", Integer, nullable=False),
+    Column("min", Float),
+    Column("max", Float),
+    Column("mean", Float),  # time-weighted over the covered time
+    Column("volume_m3", Float),  # discharge only: what was measured, never bridged over a gap
+    Column("covered_s", Float, nullable=False),
+    Column("revision", Integer, nullable=False),  # 1, then +1 each time a figure changed
+    Column("computed_at_ms", BigInteger, nullable=False),
+)
+
+dirty_hour = Table(
+    "dirty_hour",
+    metadata,
+    Column("datastream", String(140), primary_key=True),
+    Column("hour_ms", BigInteger, primary_key=True),
+    Column(
+        "mark", BigInteger, nullable=False
+    ),  # cleared only if it is still the mark that was read
+)
+
+received_range = Table(
+    "received_range",
+    metadata,
+    Column("device", String(40), primary_key=True),
+    Column("boot", BigInteger, primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True),
+    Column("last_seq", BigInteger, nullable=False),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("device", String(40), primary_key=True),
+    Column("boot", BigInteger),
+    Column("last_seq", BigInteger),
+    Column("last_time_ms", BigInteger),  # phenomenon time of its newest reading
+    Column("received_at_ms", BigInteger),  # when we last heard it
+    Column("status", String(16)),  # online | offline: the device's own retained word / last will
+    Column("firmware", String(64)),
+    Column(
+        "received", BigInteger, nullable=False, server_default="0"
+    ),  # readings, repeats included
+    Column("duplicate", BigInteger, nullable=False, server_default="0"),
+    Column("quarantined", BigInteger, nullable=False, server_default="0"),
+    Column("lost", BigInteger, nullable=False, server_default="0"),  # holes it no longer can fill
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("received_at_ms", BigInteger, nullable=False, index=True),
+    Column("topic", Text, nullable=False),
+    Column("device", String(40)),
+    Column("reason", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # the first 4 KiB
+    Column("size", Integer, nullable=False),  # bytes it had
+    Column("digest", String(64), nullable=False),  # SHA-256 of the whole payload and topic
+    Column("times", Integer, nullable=False, server_default="1"),
+    UniqueConstraint("digest"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("code", String(8), nullable=False),  # what every text carries: K7
+    Column("kahriz", String(40), nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("key", String(60), nullable=False, server_default=""),
+    Column("audience", String(16), nullable=False),
+    Column("state", String(10), nullable=False),  # pending | firing | resolved
+    Column("since_ms", BigInteger, nullable=False),  # event time the trouble began
+    Column("pending_at_ms", BigInteger, nullable=False),
+    Column("fired_at_ms", BigInteger),
+    Column("last_seen_ms", BigInteger, nullable=False),  # last instant a detector said so
+    Column("resolved_at_ms", BigInteger),
+    Column("acknowledged_at_ms", BigInteger),
+    Column("acknowledged_by", Text),
+    Column("detector", String(40), nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("explanation", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Index("alert_by_place", "kahriz", "kind", "key", "state"),
+    Index("alert_by_state", "state", "since_ms"),
+)
+
+alert_event = Table(
+    "alert_event",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("alert_id", _Id, ForeignKey("alert.id"), nullable=False, index=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("what", String(24), nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("alert_id", _Id, ForeignKey("alert.id"), nullable=False, index=True),
+    Column("contact", Text, nullable=False),
+    Column("phone", String(20), nullable=False),
+    Column("reason", String(16), nullable=False),  # first | worse | repeat | escalated | resolved
+    Column("step", Integer, nullable=False, server_default="0"),
+    Column("language", String(8), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("encoding", String(8), nullable=False),  # gsm7 | ucs2
+    Column("parts", Integer, nullable=False),
+    # queued | handing_over | accepted | delivered | failed | expired | unknown
+    Column("state", String(16), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("due_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("sent_at_ms", BigInteger),
+    Column("reference", Text),
+    Column("error", Text),
+    UniqueConstraint("alert_id", "phone", "reason", "step"),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scope", String(16), nullable=False),  # read | write
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger),
+    Column("revoked_at_ms", BigInteger),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", String(40), nullable=False),
+    Column("detail", JSON, nullable=False),
+)

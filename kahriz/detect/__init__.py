@@ -1,0 +1,100 @@
+"""Series to detections: what the water, or a sensor, is doing wrong.
+
+Contract of every detector:
+
+- Pure: no I/O, no clock. `now` is event time; the memory is the look-back window in the view.
+- Says None when nothing is wrong or it cannot tell; a `Detection` carries the figures it rests on.
+- Durations, never sample counts: steps of 1 to 15 minutes mix, and readings are missing.
+- Uses what the kahriz has (one sensor, two, more) and says in its docstring what it cannot see.
+- A detector that raises is logged, counted and skipped by its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from kahriz.observations import DatastreamId, Series
+from kahriz.sites import Kahriz
+
+DETECTORS: dict[str, str] = {
+    "abrupt_drop": "kahriz.detect.abrupt_drop:AbruptDrop",
+    "no_data": "kahriz.detect.no_data:NoData",
+}
+
+
+class Kind(StrEnum):
+    """What is wrong, as the committee or the engineer would name it."""
+
+    BLOCKAGE = "blockage"
+    DECLINE = "decline"
+    SURGE = "surge"
+    SENSOR = "sensor"
+    OFFLINE = "offline"
+
+
+class Audience(StrEnum):
+    """Who has to act."""
+
+    COMMITTEE = "committee"
+    TECHNICIAN = "technician"
+
+
+AUDIENCE: dict[Kind, Audience] = {
+    Kind.BLOCKAGE: Audience.COMMITTEE,
+    Kind.DECLINE: Audience.COMMITTEE,
+    Kind.SURGE: Audience.COMMITTEE,
+    Kind.SENSOR: Audience.TECHNICIAN,
+    Kind.OFFLINE: Audience.TECHNICIAN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KahrizView:
+    """What a detector may look at: one kahriz up to `now`.
+
+    Attributes
+    ----------
+    kahriz
+        Its sites, sensors and ratings.
+    series
+        Every datastream's observations in [now - look-back, now], derived discharge included.
+    last_seen
+        By device: the phenomenon time of its newest reading; a device never heard is absent.
+    """
+
+    kahriz: Kahriz
+    series: Mapping[DatastreamId, Series]
+    last_seen: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A detector's statement at one instant, with the figures it rests on.
+
+    ``evidence`` holds numbers under names with their unit, e.g. ``observed_lps``, ``expected_lps``,
+    ``deviation`` (a fraction, -0.38), ``upstream_stage_change_m``; ``explanation`` is one sentence
+    for engineers with the same figures; ``key`` separates several alerts of one kind at one kahriz
+    (a device id for ``offline``), empty where there can be one only.
+    """
+
+    kind: Kind
+    detector: str
+    since: datetime
+    evidence: Mapping[str, float | str]
+    explanation: str
+    key: str = ""
+
+
+class Detector(Protocol):
+    """One way to see that something is wrong; see the module for the contract."""
+
+    look_back: timedelta
+    """How much history the view must hold."""
+
+    def detect(self, view: KahrizView, now: datetime) -> tuple[Detection, ...]:
+        """Return everything that is wrong at `now`; usually nothing."""
+        ...

@@ -1,0 +1,50 @@
+"""A message to a person.
+
+Contract of every notifier: `send` hands one message over and returns the gateway's receipt once
+the gateway has it; DeliveryError(reason, permanent) says that it has not and whether another try
+can help. A notifier keeps no queue: the outbox in the book does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+NOTIFIERS: dict[str, str] = {
+    "console": "kahriz.notify.console:ConsoleNotifier",
+    "file": "kahriz.notify.file:FileNotifier",
+    "null": "kahriz.notify.null:NullNotifier",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Text to one number, as it will leave: `id` is stable over retries."""
+
+    id: int
+    phone: str
+    contact: str
+    language: str
+    text: str
+    encoding: str
+    """``gsm7`` or ``ucs2``."""
+    parts: int
+    created_at: datetime
+    alert_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The gateway's answer: it has the message, under its own reference."""
+
+    reference: str
+    accepted_at: datetime
+
+
+class Notifier(Protocol):
+    """A way out for messages; see the module for the contract."""
+
+    def send(self, message: Message) -> Receipt:
+        """Hand `message` over, or raise DeliveryError."""
+        ...

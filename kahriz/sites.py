@@ -1,0 +1,387 @@
+"""The registry of what is measured (sites.toml): kahrizes, sites, sensors, ratings, contacts."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from kahriz.errors import ConfigError, NotFoundError, UnknownSensorError
+from kahriz.observations import DatastreamId, datastream_id
+from kahriz.units import PROPERTIES, Property, property_of
+
+_CONFIG = ConfigDict(frozen=True, extra="forbid")
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Pair = tuple[float, float]
+
+
+class SiteKind(StrEnum):
+    """Where along the water's way a site lies."""
+
+    MOTHER_WELL = "mother_well"
+    SHAFT = "shaft"
+    OUTLET = "outlet"
+    RESERVOIR = "reservoir"
+    DELIVERY_LINE = "delivery_line"
+
+
+class RatingEntry(BaseModel):
+    """How a site's stage becomes discharge, from one date on; see kahriz/rating."""
+
+    model_config = _CONFIG
+    method: str
+    """A name of ``kahriz.rating.RATINGS``: v_notch_90, power_law ..."""
+    valid_from: date
+    valid_to: date | None = None
+    """The first local day it no longer holds."""
+    zero_offset_m: float = 0.0
+    """Stage reading at zero head: head = stage - zero offset."""
+    stage_uncertainty_m: float = Field(0.003, ge=0)
+    """Standard uncertainty of the stage."""
+    coefficient: float | None = None
+    exponent: float | None = None
+    min_head_m: float | None = None
+    max_head_m: float | None = None
+    """Limits of a power law: outside them discharge is refused."""
+    note: str = ""
+
+
+class Sensor(BaseModel):
+    """One channel of one device, and what its values can be."""
+
+    model_config = _CONFIG
+    device: Slug
+    channel: str
+    """Its name in the payload; ends with a property and its unit, e.g. ``stage_m``."""
+    range_fail: Pair | None = None
+    """[lowest, highest] the sensor can say at all; outside: FAIL."""
+    range_suspect: Pair | None = None
+    """[lowest, highest] expected here; outside: SUSPECT."""
+    max_rate_per_h: float | None = Field(None, gt=0)
+    """Change in an hour beyond which a value is SUSPECT."""
+    spike: float | None = Field(None, gt=0)
+    """Distance from the median of the last five values beyond which a value is SUSPECT."""
+    flat_line_h: float | None = Field(None, gt=0)
+    """Hours without any change after which values are SUSPECT."""
+
+    @field_validator("channel")
+    @classmethod
+    def _channel_names_a_property(cls, channel: str) -> str:
+        try:
+            property_of(channel)
+        except UnknownSensorError as error:
+            raise ValueError(str(error)) from error
+        return channel
+
+    @property
+    def measures(self) -> Property:
+        """The property it measures."""
+        return property_of(self.channel)
+
+
+class Site(BaseModel):
+    """A measured place on a kahriz."""
+
+    model_config = _CONFIG
+    id: Slug
+    kind: SiteKind
+    name: str
+    latitude: float | None = Field(None, ge=-90, le=90)
+    longitude: float | None = Field(None, ge=-180, le=180)
+    sensor: tuple[Sensor, ...] = ()
+    rating: tuple[RatingEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _ratings_do_not_overlap(self) -> Site:
+        entries = sorted(self.rating, key=lambda r: r.valid_from)
+        for earlier, later in pairwise(entries):
+            if earlier.valid_to is None or earlier.valid_to > later.valid_from:
+                raise ValueError(
+                    f"ratings of {self.id!r} overlap: the one from {earlier.valid_from} has to end"
+                    f" (valid_to) by {later.valid_from}"
+                )
+        return self
+
+
+class Contact(BaseModel):
+    """Somebody who is told, without being a user."""
+
+    model_config = _CONFIG
+    name: str
+    role: Literal["chair", "deputy", "digger", "engineer"]
+    phone: str = Field(pattern=r"^\+[0-9]{7,15}$")
+    language: Literal["az", "en", "ru"] = "az"
+    alphabet: Literal["folded", "full"] = "folded"
+
+
+class Norm(BaseModel):
+    """Litres a person should have in a day, and who says so."""
+
+    model_config = _CONFIG
+    lpcd: float = Field(gt=0)
+    name: str
+    source: str
+
+
+DEFAULT_NORMS = (
+    Norm(lpcd=15, name="emergency", source="Sphere Handbook 2018"),
+    Norm(lpcd=20, name="basic", source="WHO 2020, Domestic water quantity"),
+    Norm(lpcd=50, name="intermediate", source="WHO 2020, Domestic water quantity"),
+    Norm(lpcd=60, name="design", source="Azerbaijani design norm (press; to be confirmed)"),
+    Norm(lpcd=100, name="optimal", source="WHO 2020, Domestic water quantity"),
+)
+
+PEOPLE_A_HOUSEHOLD = 4
+"""Assumed where only households were counted; shown as an assumption wherever it is used."""
+
+
+class Kahriz(BaseModel):
+    """One gallery system and the people who live by it."""
+
+    model_config = _CONFIG
+    id: Slug
+    name: str
+    village: str
+    district: str
+    timezone: str = "Asia/Baku"
+    use: Literal["drinking", "irrigation"] = "drinking"
+    people: int | None = Field(None, gt=0)
+    households: int | None = Field(None, gt=0)
+    contact_for_repair: str = ""
+    """Whom the committee calls, as it stands in the text: "kankan Əli +994..."."""
+    access_note: str = ""
+    """Repeated by every message that sends somebody to a shaft (mines, bad air)."""
+    norms: tuple[Norm, ...] = DEFAULT_NORMS
+    site: tuple[Site, ...] = Field(min_length=1)
+    contact: tuple[Contact, ...] = ()
+    placeholder: tuple[str, ...] = ()
+    """Fields whose value is a placeholder, not public or not yet known."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is no IANA time zone") from error
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone its local days are counted in."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def served(self) -> int | None:
+        """People served; from households where nobody counted people; None: nobody counted."""
+        if self.people is not None:
+            return self.people
+        return None if self.households is None else self.households * PEOPLE_A_HOUSEHOLD
+
+    @property
+    def is_served_assumed(self) -> bool:
+        """Whether `served` rests on the assumed size of a household."""
+        return self.people is None and self.households is not None
+
+    def sites_of(self, kind: SiteKind) -> tuple[Site, ...]:
+        """Return the sites of one kind, in the order of the file."""
+        return tuple(site for site in self.site if site.kind == kind)
+
+    @property
+    def delivery(self) -> DatastreamId | None:
+        """The discharge that counts as delivered: the delivery line's, else the outlet's."""
+        for kind in (SiteKind.DELIVERY_LINE, SiteKind.OUTLET):
+            for site in self.sites_of(kind):
+                if site.rating or any(s.measures is Property.DISCHARGE for s in site.sensor):
+                    return datastream_id(self.id, site.id, Property.DISCHARGE)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Datastream:
+    """One property of one site in one unit; `sensor` is None where a rating derives it."""
+
+    id: DatastreamId
+    kahriz: Kahriz
+    site: Site
+    measures: Property
+    sensor: Sensor | None
+
+    @property
+    def unit(self) -> str:
+        """The unit of its values."""
+        return PROPERTIES[self.measures].unit
+
+
+class Registry(BaseModel):
+    """Everything sites.toml says, and the tables made from it once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+    kahriz: tuple[Kahriz, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Registry:
+        _refuse_twice("kahriz", [k.id for k in self.kahriz])
+        for k in self.kahriz:
+            _refuse_twice(f"site of kahriz {k.id!r}", [s.id for s in k.site])
+        _refuse_twice("sensor", [f"{s.device}/{s.channel}" for s in self._sensors()])
+        _refuse_twice("datastream", [d.id for d in self._derive_datastreams()])
+        return self
+
+    def _sensors(self) -> list[Sensor]:
+        return [s for k in self.kahriz for site in k.site for s in site.sensor]
+
+    def _derive_datastreams(self) -> tuple[Datastream, ...]:
+        found: list[Datastream] = []
+        for k in self.kahriz:
+            for site in k.site:
+                for sensor in site.sensor:
+                    prop = sensor.measures
+                    found.append(
+                        Datastream(datastream_id(k.id, site.id, prop), k, site, prop, sensor)
+                    )
+                if site.rating:
+                    prop = Property.DISCHARGE
+                    found.append(
+                        Datastream(datastream_id(k.id, site.id, prop), k, site, prop, None)
+                    )
+        return tuple(found)
+
+    @cached_property
+    def datastreams(self) -> tuple[Datastream, ...]:
+        """Every datastream, measured or derived by a rating; positions index hot-path tables."""
+        return self._derive_datastreams()
+
+    @cached_property
+    def index(self) -> Mapping[DatastreamId, int]:
+        """Position of each datastream in `datastreams`."""
+        return {d.id: i for i, d in enumerate(self.datastreams)}
+
+    @cached_property
+    def channels(self) -> Mapping[str, Mapping[str, int]]:
+        """Device -> channel -> position in `datastreams`: how a reading is resolved."""
+        table: dict[str, dict[str, int]] = {}
+        for i, d in enumerate(self.datastreams):
+            if d.sensor is not None:
+                table.setdefault(d.sensor.device, {})[d.sensor.channel] = i
+        return table
+
+    @cached_property
+    def devices(self) -> Mapping[str, Kahriz]:
+        """The kahriz each device belongs to."""
+        return {d.sensor.device: d.kahriz for d in self.datastreams if d.sensor is not None}
+
+    def find(self, kahriz: str) -> Kahriz:
+        """Return one kahriz; NotFoundError if there is none of that id."""
+        for k in self.kahriz:
+            if k.id == kahriz:
+                return k
+        raise NotFoundError("kahriz", kahriz)
+
+    def datastream(self, id: str) -> Datastream:
+        """Return one datastream; NotFoundError if there is none of that id."""
+        position = self.index.get(DatastreamId(id))
+        if position is None:
+            raise NotFoundError("datastream", id)
+        return self.datastreams[position]
+
+
+def flat_line_limit(sensor: Sensor) -> timedelta | None:
+    """Return how long a sensor may say the same, or None where it may for ever."""
+    return None if sensor.flat_line_h is None else timedelta(hours=sensor.flat_line_h)
+
+
+def _refuse_twice(what: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what} {name!r} is named more than once")
+
+
+def load_registry(path: Path) -> Registry:
+    """Read sites.toml.
+
+    Raises
+    ------
+    ConfigError
+        Names the file, the place in it, the value and, for a misspelt key, the nearest right one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            str(path), error.strerror or str(error), "copy sites.example.toml to begin"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), f"not UTF-8: {error}") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), str(error)) from error
+    try:
+        return Registry.model_validate(data)
+    except ValidationError as error:
+        raise _explained(path, data, error) from error
+
+
+def _explained(path: Path, data: Mapping[str, Any], error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    where = f"{path}: {_place(data, first['loc'])}"
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        valid = _keys_at(first["loc"])
+        near = difflib.get_close_matches(key, valid, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "valid: " + ", ".join(valid)
+        return ConfigError(where, f"unknown key {key!r}", hint)
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    shown = "" if isinstance(given, dict | list | tuple | BaseModel) else f" (got {given!r})"
+    return ConfigError(where, message + shown)
+
+
+_LEVELS: dict[str, type[BaseModel]] = {
+    "kahriz": Kahriz,
+    "site": Site,
+    "sensor": Sensor,
+    "rating": RatingEntry,
+    "contact": Contact,
+    "norms": Norm,
+}
+
+
+def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Registry
+    for part in loc[:-1]:
+        model = _LEVELS.get(str(part), model)
+    return list(model.model_fields)
+
+
+def _place(data: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
+    """Say where in the file, by ids rather than by counting: ``kahriz 'barana' site 'outlet'``."""
+    words: list[str] = []
+    here: Any = data
+    for part in loc:
+        try:
+            here = here[part]
+        except (KeyError, IndexError, TypeError):
+            words.append(str(part))
+            break
+        if isinstance(part, int):
+            label = (
+                here.get("id") or here.get("channel") or here.get("name")
+                if isinstance(here, dict)
+                else None
+            )
+            words.append(repr(label) if label else f"#{part + 1}")
+        else:
+            words.append(part)
+    return " ".join(words) or "top level"

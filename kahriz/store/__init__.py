@@ -62,7 +62,7 @@ def open_store(url: str, token: str = "", *, read_only: bool = False) -> Store:
     ----------
     url
         ``sqlite:///FILE``, ``memory://``, ``influxdb://HOST:PORT/BUCKET?org=ORG`` (``influxdbs``
-        for TLS), or ``"module:Class?..."`` of one's own; built as ``Class(url, token, read_only=)``.
+        for TLS), or ``"module:Class?..."`` of one's own, built ``Class(url, token, read_only=)``.
     token
         InfluxDB's token, or ``user:password`` for 1.x; empty: none.
     read_only

@@ -65,6 +65,17 @@ received_range = Table(
     Column("last_seq", BigInteger, nullable=False),
 )
 
+boot = Table(
+    "boot",
+    metadata,
+    Column("device", String(40), primary_key=True),
+    Column("boot", BigInteger, primary_key=True),
+    Column(
+        "floor_seq", BigInteger, nullable=False
+    ),  # the oldest reading it still held, or began with
+    Column("first_heard_ms", BigInteger, nullable=False),
+)
+
 device = Table(
     "device",
     metadata,
@@ -91,7 +102,7 @@ dead_letter = Table(
     Column("topic", Text, nullable=False),
     Column("device", String(40)),
     Column("reason", Text, nullable=False),
-    Column("payload", LargeBinary, nullable=False),  # the first 4 KiB
+    Column("payload", LargeBinary, nullable=False),  # whole up to 16 KiB, else the first 4
     Column("size", Integer, nullable=False),  # bytes it had
     Column("digest", String(64), nullable=False),  # SHA-256 of the whole payload and topic
     Column("times", Integer, nullable=False, server_default="1"),

@@ -1,0 +1,60 @@
+"""Insert rows, or change those that are there: one statement that SQLite and PostgreSQL share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ColumnCollection
+
+Row = Mapping[str, Any]
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Row],
+    keys: Sequence[str],
+    update: Sequence[str] | Mapping[str, Any],
+    where: ColumnElement[bool] | None = None,
+) -> None:
+    """Insert `rows`; where a row of the same `keys` exists, change it as `update` says.
+
+    Parameters
+    ----------
+    connection
+        An open transaction; nothing is committed here.
+    rows
+        All with the same columns, those of `keys` included; of two with one key the later counts.
+    keys
+        Columns of the primary key or of a unique constraint.
+    update
+        Names of columns that take the new row's value; or column -> value or expression, in which
+        ``table.c`` is the row that exists and ``excluded(table)`` the new one. Empty: a row that
+        exists stays as it is.
+    where
+        Change the row that exists only where this holds.
+    """
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement: Any = insert(table)
+    if not update:
+        statement = statement.on_conflict_do_nothing(index_elements=list(keys))
+    else:
+        changes = (
+            update
+            if isinstance(update, Mapping)
+            else {name: statement.excluded[name] for name in update}
+        )
+        statement = statement.on_conflict_do_update(
+            index_elements=list(keys), set_=dict(changes), where=where
+        )
+    connection.execute(statement, list(rows))
+
+
+def excluded(table: Table) -> ColumnCollection[str, Any]:
+    """Return the columns of the row that could not be inserted, for expressions in `upsert`."""
+    return table.alias("excluded").c

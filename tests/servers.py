@@ -1,0 +1,274 @@
+"""Real servers for tests: each on free loopback ports, in a folder of its own, gone afterwards.
+
+Every function here is a context manager that yields a running `Server`, ready to be spoken to.
+`Server.kill` is ``kill -9``, `Server.start` brings the same one back on the same port and data.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_HOST = "127.0.0.1"
+_READY_S = 30.0
+_STOP_S = 10.0
+# Debian keeps these away from a plain user's PATH.
+_ELSEWHERE = ("/usr/sbin", "/usr/local/sbin")
+
+
+class ProgramMissingError(Exception):
+    """A server's program is not installed; the text says how Debian installs it."""
+
+
+def program(name: str, package: str) -> Path:
+    """Return where the program `name` is, or say which Debian package brings it."""
+    postgres = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    path = os.pathsep.join([*map(str, postgres), os.environ.get("PATH", ""), *_ELSEWHERE])
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise ProgramMissingError(f"{name} is not installed: apt-get install {package}")
+    return Path(found)
+
+
+def free_port() -> int:
+    """Return a loopback TCP port nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind((_HOST, 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """One server process, its own process group, which can be stopped, killed and brought back."""
+
+    name: str
+    command: Sequence[str]
+    folder: Path
+    port: int
+    is_ready: Callable[[], bool]
+    stop_signal: signal.Signals = signal.SIGTERM
+    user: int | None = None
+    host: str = _HOST
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def pid(self) -> int:
+        """The process's id, for SIGSTOP and the like."""
+        assert self._process is not None, f"{self.name} is not running"
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """All it has printed so far."""
+        return (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> None:
+        """Start the process and return once it answers."""
+        assert self._process is None, f"{self.name} runs already"
+        with (self.folder / "log.txt").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=self.user,
+            )
+        try:
+            self._await_ready(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _READY_S
+        while not self.is_ready():
+            # Waiting for its death is the pause between two tries: a server that cannot start
+            # is reported at once.
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(0.02)
+                raise RuntimeError(f"{self.name} ended with {code}:\n{self.log[-2000:]}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} not ready in {_READY_S} s:\n{self.log[-2000:]}")
+
+    def stop(self) -> None:
+        """Ask it to end and wait; what does not end is killed."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGCONT)
+            os.kill(self._process.pid, self.stop_signal)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_STOP_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End its whole process group with SIGKILL."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+
+@contextmanager
+def _running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _own_folder(owner: int | None = None) -> Iterator[Path]:
+    # Not under pytest's own folder: that one is closed to other users (PostgreSQL's).
+    folder = Path(tempfile.mkdtemp(prefix="kahriz-test-"))
+    try:
+        if owner is not None:
+            os.chown(folder, owner, -1)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _accepts(port: int) -> bool:
+    try:
+        with socket.create_connection((_HOST, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def mosquitto(
+    config: str = "allow_anonymous true\n",
+    *,
+    files: Mapping[str, str] | None = None,
+    persistence: bool = False,
+    port: int | None = None,
+) -> Iterator[Server]:
+    """Run mosquitto.
+
+    Parameters
+    ----------
+    config
+        Lines of mosquitto.conf; ``{port}`` and ``{folder}`` are filled in. Where they name no
+        ``listener``, one on the loopback interface is put in front.
+    files
+        Name and text of what `config` refers to as ``{folder}/NAME``: ACL, password file.
+    persistence
+        Keep sessions and retained messages over a restart, in the server's folder.
+    """
+    path = program("mosquitto", "mosquitto")
+    port = port or free_port()
+    with _own_folder() as folder:
+        for name, text in (files or {}).items():
+            (folder / name).write_text(text, encoding="utf-8")
+            (folder / name).chmod(0o600)
+        lines = [f"user {getpass.getuser()}", "log_type all"]
+        lines += [f"persistence {str(persistence).lower()}", f"persistence_location {folder}/"]
+        if not any(line.split()[:1] == ["listener"] for line in config.splitlines()):
+            lines.append(f"listener {{port}} {_HOST}")
+        text = "\n".join([*lines, config]).replace("{port}", str(port))
+        conf = folder / "mosquitto.conf"
+        conf.write_text(text.replace("{folder}", str(folder)), encoding="utf-8")
+        command = [str(path), "-c", str(conf)]
+        with _running(Server("mosquitto", command, folder, port, lambda: _accepts(port))) as server:
+            yield server
+
+
+_INFLUXD_CONF = """\
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+  dir = "{folder}/meta"
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+  query-log-enabled = false
+[monitor]
+  store-enabled = false
+[subscriber]
+  enabled = false
+[continuous_queries]
+  enabled = false
+[http]
+  bind-address = "127.0.0.1:{port}"
+  auth-enabled = {auth}
+  log-enabled = false
+"""
+
+
+@contextmanager
+def influxd(*, auth: bool = False, port: int | None = None) -> Iterator[Server]:
+    """Run InfluxDB 1.x; with `auth`, the first user is to be made by ``CREATE USER``."""
+    path = program("influxd", "influxdb")
+    port = port or free_port()
+    with _own_folder() as folder:
+        conf = folder / "influxdb.conf"
+        text = _INFLUXD_CONF.format(
+            rpc=free_port(), port=port, folder=folder, auth=str(auth).lower()
+        )
+        conf.write_text(text, encoding="utf-8")
+        command = [str(path), "run", "-config", str(conf)]
+        with _running(Server("influxd", command, folder, port, lambda: _pings(port))) as server:
+            yield server
+
+
+def _pings(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{_HOST}:{port}/ping", timeout=2) as answer:
+            return bool(answer.status == 204)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+_PG_USER = "kahriz"
+_PG_PACKAGE = "postgresql"
+
+
+@contextmanager
+def postgres() -> Iterator[Server]:
+    """Run PostgreSQL, trusting the loopback; user ``kahriz``; see `postgres_database`."""
+    path = program("postgres", _PG_PACKAGE)
+    # It refuses to run as root.
+    owner = pwd.getpwnam("postgres").pw_uid if os.geteuid() == 0 else None
+    port = free_port()
+    with _own_folder(owner) as folder:
+        data = str(folder / "data")
+        command = [str(path), "-D", data, "-h", _HOST, "-p", str(port), "-k", str(folder)]
+        made = ["-D", data, "-U", _PG_USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+        initdb = [str(program("initdb", _PG_PACKAGE)), *made]
+        subprocess.run(initdb, check=True, cwd=folder, user=owner, stdout=subprocess.DEVNULL)
+        asked = [str(program("pg_isready", _PG_PACKAGE)), "-q", "-h", _HOST, "-p", str(port)]
+
+        def is_ready() -> bool:
+            return subprocess.run(asked, check=False).returncode == 0
+
+        server = Server("postgres", command, folder, port, is_ready, signal.SIGINT, user=owner)
+        with _running(server):
+            yield server
+
+
+def postgres_database(server: Server, name: str) -> str:
+    """Make an empty database of that name and return its SQLAlchemy URL."""
+    createdb = str(program("createdb", _PG_PACKAGE))
+    address = ["-h", server.host, "-p", str(server.port), "-U", _PG_USER]
+    subprocess.run([createdb, *address, name], check=True)
+    return f"postgresql+psycopg://{_PG_USER}@{server.host}:{server.port}/{name}"

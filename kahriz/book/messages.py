@@ -1,0 +1,168 @@
+"""The outbox: every text on its way to a number, as a row that survives any crash.
+
+::
+
+    queued -> handing_over -> accepted -> delivered
+       ^           |  |
+       |           |  +-----> failed          refused for good, or tried too often
+       +--(retry)--+  +-----> unknown         the process died while handing over
+    queued ----------------> expired          too late, or replaced by a newer text
+    unknown ---------------> queued           once: twice is better than never, thrice is not
+
+A row is claimed conditionally, so two senders never hand over the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kahriz.book.tables import message
+from kahriz.clock import to_ms
+
+
+INTERRUPTED = "interrupted while handing over, may have been sent"
+
+_WAS_INTERRUPTED = message.c.error.startswith(INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """One row of `message`; instants in milliseconds since 1970, None where it did not happen."""
+
+    id: int
+    alert_id: int
+    contact: str
+    phone: str
+    reason: str
+    step: int
+    language: str
+    text: str
+    encoding: str
+    parts: int
+    state: str
+    attempts: int
+    created_at_ms: int
+    due_at_ms: int
+    expires_at_ms: int
+    sent_at_ms: int | None
+    reference: str | None
+    error: str | None
+
+
+def list_messages(
+    connection: Connection, alert: int | None = None, limit: int = 100
+) -> list[OutboxMessage]:
+    """Return texts, the newest first; only those of one alert if its id is given."""
+    query = select(message).order_by(message.c.created_at_ms.desc(), message.c.id.desc())
+    if alert is not None:
+        query = query.where(message.c.alert_id == alert)
+    rows = connection.execute(query.limit(limit)).mappings()
+    return [OutboxMessage(**row) for row in rows]
+
+
+def queue(connection: Connection, values: Mapping[str, Any]) -> bool:
+    """Put a text into the outbox; False if this (alert, phone, reason, step) is there already.
+
+    Parameters
+    ----------
+    connection
+        The book, in a transaction.
+    values
+        ``alert_id contact phone reason step language text encoding parts created_at_ms due_at_ms
+        expires_at_ms``.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    query = (
+        dialect.insert(message)
+        .values(**values, state="queued", attempts=0)
+        .on_conflict_do_nothing()
+    )
+    return connection.execute(query).rowcount == 1
+
+
+def withdraw(connection: Connection, alert: int, reason: str, why: str) -> int:
+    """Expire an alert's texts of one reason that have not left yet; return how many.
+
+    A text that is out of date is never sent late: the newer one replaces it.
+    """
+    query = (
+        update(message)
+        .where(message.c.alert_id == alert, message.c.reason == reason)
+        .where(message.c.state == "queued")
+        .values(state="expired", error=why)
+    )
+    return connection.execute(query).rowcount
+
+
+def expire(connection: Connection, now: datetime) -> int:
+    """Give up the texts that are queued beyond their time; return how many."""
+    query = (
+        update(message)
+        .where(message.c.state == "queued", message.c.expires_at_ms <= to_ms(now))
+        .values(state="expired", error="not handed over in time")
+    )
+    return connection.execute(query).rowcount
+
+
+def claim(connection: Connection, now: datetime) -> OutboxMessage | None:
+    """Take the queued text that has been due longest, for handing over; None: nothing is due.
+
+    Commit before handing over: a crash then leaves ``handing_over`` behind for `recover`.
+    """
+    due = select(message.c.id).where(
+        message.c.state == "queued",
+        message.c.due_at_ms <= to_ms(now),
+        message.c.expires_at_ms > to_ms(now),
+    )
+    oldest = due.order_by(message.c.due_at_ms, message.c.id).limit(1).scalar_subquery()
+    query = (
+        update(message)
+        .where(message.c.id == oldest, message.c.state == "queued")
+        .values(state="handing_over", attempts=message.c.attempts + 1)
+        .returning(message)
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else OutboxMessage(**row)
+
+
+def mark_accepted(connection: Connection, id: int, reference: str, at: datetime) -> None:
+    """Write down that the gateway has the text, under its own reference."""
+    _finish(connection, id, {"state": "accepted", "reference": reference, "sent_at_ms": to_ms(at)})
+
+
+def mark_failed(connection: Connection, id: int, error: str) -> None:
+    """Give a text up."""
+    _finish(connection, id, {"state": "failed", "error": error})
+
+
+def try_again(connection: Connection, id: int, due: datetime, error: str) -> None:
+    """Put a text that was not taken back into the queue until `due`."""
+    # The mark of an interruption outlives the retries: `recover` allows one only.
+    kept = case((_WAS_INTERRUPTED, INTERRUPTED + ": " + error), else_=error)
+    _finish(connection, id, {"state": "queued", "due_at_ms": to_ms(due), "error": kept})
+
+
+def recover(connection: Connection) -> tuple[int, int]:
+    """Sort out texts that a crash left half handed over; return (queued again, left unknown).
+
+    Nobody can tell whether the gateway took them. Each gets one more try; interrupted a second
+    time it stays ``unknown``.
+    """
+    left = update(message).where(message.c.state == "handing_over").values(error=INTERRUPTED)
+    unknown = connection.execute(left.where(_WAS_INTERRUPTED).values(state="unknown")).rowcount
+    again = connection.execute(left.values(state="queued")).rowcount
+    return again, unknown
+
+
+def _finish(connection: Connection, id: int, values: Mapping[str, Any]) -> None:
+    connection.execute(
+        update(message)
+        .where(message.c.id == id, message.c.state == "handing_over")
+        .values(**values)
+    )

@@ -25,7 +25,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kahriz.book.tables import message
 from kahriz.clock import to_ms
 
-
 INTERRUPTED = "interrupted while handing over, may have been sent"
 
 _WAS_INTERRUPTED = message.c.error.startswith(INTERRUPTED)

@@ -80,8 +80,9 @@ class IngestSettings(BaseModel):
     """A device's time longer ago than this is not believed."""
     retry_max_s: float = Field(30.0, gt=0)
     """Longest pause between two tries at a store that is down."""
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, ge=0, le=65535)
-    """Port of ingest's own /metrics and /health; 0 takes any free one."""
+    """Where ingest answers /metrics and /health; port 0 takes any free one and logs it."""
 
 
 class NotifySettings(BaseModel):

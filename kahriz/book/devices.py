@@ -1,0 +1,86 @@
+"""What is known of each device: when it was last heard, how far it has counted, what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from sqlalchemy import Connection, case, select
+
+from kahriz.book.tables import device as device_table
+from kahriz.book.upsert import excluded, upsert
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one batch adds to what is known of one device; counts are readings."""
+
+    device: str
+    received_at_ms: int
+    boot: int | None = None
+    last_seq: int | None = None
+    last_time_ms: int | None = None
+    firmware: str | None = None
+    received: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One device as the book knows it; the columns of the table."""
+
+    device: str
+    boot: int | None
+    last_seq: int | None
+    last_time_ms: int | None
+    received_at_ms: int | None
+    status: str | None
+    firmware: str | None
+    received: int
+    duplicate: int
+    quarantined: int
+    lost: int
+
+
+_COUNTS = ("received", "duplicate", "quarantined", "lost")
+
+
+def put_heard(connection: Connection, heard: Iterable[Heard]) -> None:
+    """Add what was heard: counts add up, the newest boot and time stay."""
+    rows = [{f.name: getattr(h, f.name) for f in fields(Heard)} for h in heard]
+    if not rows:
+        return
+    old, new = device_table.c, excluded(device_table)
+    newer_boot = (old.boot.is_(None)) | (new.boot > old.boot)
+    further = (new.boot == old.boot) & (new.last_seq > old.last_seq)
+    later = (old.last_time_ms.is_(None)) | (new.last_time_ms > old.last_time_ms)
+    update = {name: old[name] + new[name] for name in _COUNTS} | {
+        "received_at_ms": new.received_at_ms,
+        "last_seq": case((newer_boot | further, new.last_seq), else_=old.last_seq),
+        "boot": case((newer_boot, new.boot), else_=old.boot),
+        "last_time_ms": case((later, new.last_time_ms), else_=old.last_time_ms),
+        "firmware": case((new.firmware.is_not(None), new.firmware), else_=old.firmware),
+    }
+    upsert(connection, device_table, rows, ("device",), update)
+
+
+def put_status(
+    connection: Connection, device: str, status: str, firmware: str | None, at_ms: int
+) -> None:
+    """Write a device's own word about itself, or its last will."""
+    row = {"device": device, "status": status, "firmware": firmware, "received_at_ms": at_ms}
+    old, new = device_table.c, excluded(device_table)
+    update = {
+        "status": new.status,
+        "firmware": case((new.firmware.is_not(None), new.firmware), else_=old.firmware),
+    }
+    upsert(connection, device_table, [row], ("device",), update)
+
+
+def list_devices(connection: Connection) -> list[DeviceRow]:
+    """Return every device ever heard, by name."""
+    columns = [device_table.c[f.name] for f in fields(DeviceRow)]
+    rows = connection.execute(select(*columns).order_by(device_table.c.device))
+    return [DeviceRow(*row) for row in rows]

@@ -13,7 +13,7 @@ import typer
 
 from kahriz.errors import ConfigError, KahrizError
 
-_COMMANDS: tuple[str, ...] = ()
+_COMMANDS: tuple[str, ...] = ("credentials",)
 
 
 def build() -> typer.Typer:

@@ -6,7 +6,7 @@ import difflib
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -33,9 +33,11 @@ class MqttSettings(BaseModel):
     password: SecretStr = SecretStr("")
     client_id: str = "kahriz-ingest"
     tls_ca: Path | None = None
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    """MQTT version; auto: 5, and 3.1.1 where the broker does not know 5."""
     shared_group: str = ""
     """Name of an MQTT shared subscription, where several ingest workers share the load."""
-    max_inflight: int = Field(20000, ge=1, le=65535)
+    max_inflight: int = Field(8000, ge=1, le=65535)
     """Messages the broker may send us before we acknowledge the first."""
 
 

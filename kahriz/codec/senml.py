@@ -1,0 +1,227 @@
+"""SenML JSON: what many ready-made loggers and gateways already speak.
+
+::
+
+    [{"bn": "urn:dev:agh-dere:", "bt": 1763800000, "n": "stage", "u": "cm", "v": 12.7},
+     {"n": "battery_voltage", "u": "mV", "v": 12600}]
+
+A record's name is base name and name together; its last part, after ``:`` or ``/``, is a property
+(``stage``, ``shaft_stage``) or a full channel name (``stage_m``). The rest of the name is not
+looked at: which device speaks is known from the topic. Values are converted into the channel's
+unit. Records of the same instant make one reading.
+
+Limits: no boot and no sequence numbers, so a hole in the series cannot be told from silence
+(json_v1 can); no clock here, so times relative to "now" are refused; sums (``s``) and values
+that are no numbers (``vs vb vd``) are refused.
+
+Source: RFC 8428, Sensor Measurement Lists; RFC 8798, additional units.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from math import isfinite
+from sys import float_info
+from typing import Any
+
+import msgspec
+
+from kahriz.codec import MAX_PAYLOAD
+from kahriz.codec.explain import (
+    check_text,
+    explain_syntax,
+    is_finite_number,
+    read_slowly,
+    shown,
+)
+from kahriz.codec.senml_units import channel_of, converted, unit_of
+from kahriz.errors import DecodeError
+from kahriz.observations import Readings
+
+VERSION = 10
+"""The SenML version of RFC 8428; a payload that asks for a later one is refused."""
+
+ABSOLUTE_FROM_S = 2**28
+"""Times below this many seconds are relative to the receiver's now (RFC 8428, 4.5.3)."""
+
+_LATEST_S = 2**53 / 1000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
+_SPLIT = re.compile(r"[:/]")
+_CHANNEL = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
+_NUMBERS = ("bt", "bv", "bver", "t", "v", "ut", "bs", "s")
+_TEXTS = ("bn", "bu", "n", "u")
+_BASE_ONLY = frozenset({"bn", "bt", "bu", "bv", "bver"})
+_REFUSED = ("vs", "vb", "vd", "s", "bs")
+
+
+@dataclass(slots=True)
+class _Base:
+    """The base fields in force: each holds from the record that says it to the next that does."""
+
+    name: str = ""
+    time: float = 0
+    unit: str | None = None
+    value: float = 0
+
+    def take(self, record: dict[str, Any]) -> None:
+        self.name = record.get("bn", self.name)
+        self.time = record.get("bt", self.time)
+        self.unit = record.get("bu", self.unit)
+        self.value = record.get("bv", self.value)
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Readings as they grow, and the row each instant has."""
+
+    rows: dict[int, int] = field(default_factory=dict)
+    row: list[int] = field(default_factory=list)
+    time_ms: list[int] = field(default_factory=list)
+    channel: list[str] = field(default_factory=list)
+    value: list[float] = field(default_factory=list)
+
+    def add(self, time_ms: int, channel: str, value: float) -> None:
+        self.row.append(self.rows.setdefault(time_ms, len(self.rows)))
+        self.time_ms.append(time_ms)
+        self.channel.append(channel)
+        self.value.append(value)
+
+
+class SenML:
+    """SenML JSON to readings and back; see the module for what is read and what is refused."""
+
+    def __init__(self) -> None:
+        self._decoder = msgspec.json.Decoder(list[dict[str, Any]])
+        self._encoder = msgspec.json.Encoder()
+
+    def decode(self, payload: bytes) -> Readings:
+        """Return what `payload` says; raise DecodeError naming the record, its name and the value.
+
+        Parameters
+        ----------
+        payload
+            At most 16 KiB of UTF-8.
+        """
+        check_text(payload)
+        try:
+            records = self._decoder.decode(payload)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise DecodeError("", _explain(payload, error)) from error
+        columns, base = _Columns(), _Base()
+        for i, record in enumerate(records):
+            _check_types(i, record)
+            base.take(record)
+            if record.keys() - _BASE_ONLY:
+                columns.add(*_resolved(i, record, base))
+        if not columns.row:
+            raise DecodeError("", "no record with a value")
+        return Readings(
+            n_rows=len(columns.rows),
+            row=columns.row,
+            time_ms=columns.time_ms,
+            channel=columns.channel,
+            value=columns.value,
+        )
+
+    def encode(self, readings: Readings) -> bytes:
+        """Return the payload that says `readings`; boot, seq and the device's own words are lost.
+
+        Raises
+        ------
+        ValueError
+            A value is NaN, or an instant lies before 1978-07-04: SenML can say neither. Or more
+        than one payload can hold.
+        """
+        records: list[dict[str, Any]] = []
+        second = -1
+        values = zip(readings.time_ms, readings.channel, readings.value, strict=True)
+        for time_ms, channel, value in values:
+            _check_sayable(time_ms, channel, value)
+            record: dict[str, Any] = {"n": channel, "v": value}
+            if (unit := unit_of(channel)) is not None:
+                record["u"] = unit
+            # Whole seconds as base time and the rest beside it: a sum of floats that is exact.
+            if time_ms // 1000 != second:
+                record["bt"] = second = time_ms // 1000
+            if rest := time_ms % 1000:
+                record["t"] = rest / 1000
+            records.append(record)
+        payload = self._encoder.encode(records)
+        if len(payload) > MAX_PAYLOAD:
+            raise ValueError(f"{len(payload)} bytes are more than the {MAX_PAYLOAD} of a payload")
+        return payload
+
+
+def _check_sayable(time_ms: int, channel: str, value: float) -> None:
+    is_sayable = _CHANNEL.fullmatch(channel) and isfinite(value)
+    if not is_sayable or time_ms < ABSOLUTE_FROM_S * 1000:
+        raise ValueError(f"SenML cannot say {channel} = {value} at {time_ms} ms")
+
+
+def _resolved(i: int, record: dict[str, Any], base: _Base) -> tuple[int, str, float]:
+    """Return (time_ms, channel, value) of record `i` with the base fields added (RFC 8428, 4.6)."""
+    name = base.name + record.get("n", "")
+    if not _NAME.fullmatch(name):
+        raise DecodeError("", f"record {i}: {shown(name)} is not a SenML name")
+    where = f"record {i} {shown(name)}"
+    for key in _REFUSED:
+        if key in record:
+            raise DecodeError("", f"{where}: {key} {shown(record[key])} is not a number in v")
+    if "v" not in record:
+        raise DecodeError("", f"{where}: v is missing")
+    last = _SPLIT.split(name)[-1]
+    channel = channel_of(last)
+    if not _CHANNEL.fullmatch(channel):
+        raise DecodeError("", f"{where}: {shown(last)} is neither a property nor a channel name")
+    value = converted(where, last, base.value + record["v"], record.get("u", base.unit))
+    if not isfinite(value):
+        raise DecodeError("", f"{where}: value {value} is not finite")
+    return _instant(where, base.time, record.get("t", 0)), channel, value
+
+
+def _instant(where: str, base: float, offset: float) -> int:
+    """Return milliseconds since 1970 of a base time and an offset in seconds."""
+    total = base + offset
+    if total < ABSOLUTE_FROM_S:
+        raise DecodeError(
+            "", f"{where}: time {total:g} is relative to now: give an absolute base time (bt)"
+        )
+    if max(total, abs(base), abs(offset)) >= _LATEST_S:
+        raise DecodeError("", f"{where}: time {total:g} is not in seconds since 1970")
+    return round(base * 1000) + round(offset * 1000)
+
+
+def _check_types(i: int, record: dict[str, Any]) -> None:
+    """Raise DecodeError where a field is not what RFC 8428 says it is."""
+    for key, value in record.items():
+        if key in _NUMBERS:
+            # bool is an int to Python, and not a number to JSON.
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise DecodeError("", f"record {i}: {key} {shown(value)} is not a number")
+            if abs(value) > float_info.max:
+                raise DecodeError("", f"record {i}: {key} {shown(value)} is not a finite number")
+        elif key in _TEXTS:
+            if not isinstance(value, str):
+                raise DecodeError("", f"record {i}: {key} {shown(value)} is not a string")
+        elif key.endswith("_"):
+            raise DecodeError("", f"record {i}: {shown(key)} must be understood, and is not")
+    if record.get("bver", VERSION) > VERSION:
+        raise DecodeError("", f"record {i}: bver {shown(record['bver'])} is above {VERSION}")
+
+
+def _explain(payload: bytes, error: Exception) -> str:
+    try:
+        said = read_slowly(payload)
+    except (ValueError, RecursionError) as syntax:
+        return explain_syntax(error if isinstance(syntax, ValueError) else syntax)
+    if not isinstance(said, list):
+        return f"expected an array [...], got {shown(said)}"
+    for i, record in enumerate(said):
+        if not isinstance(record, dict):
+            return f"record {i}: {shown(record)} is not an object"
+        for key in _NUMBERS:
+            if key in record and not is_finite_number(record[key]):
+                name = shown(str(record.get("n", "")))
+                return f"record {i} {name}: {key} {shown(record[key])} is not a finite number"
+    return explain_syntax(error)

@@ -1,0 +1,199 @@
+"""Water delivered, as it is told: by local hour, day and month, for each person, beside the norms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
+
+from kahriz.clock import from_ms, to_ms
+from kahriz.sites import Norm
+from kahriz.stats.local_days import days_in_month, local_date, month_bounds
+from kahriz.stats.rollup import Figures, HasFigures, joined
+
+Period = Literal["hour", "day", "month"]
+
+COMPLETENESS_LIMIT = 0.9
+"""Share of an interval that must be measured for its figures to be called complete."""
+
+
+class HasRevision(HasFigures, Protocol):
+    """Figures that were kept: how often they changed, and when they last did."""
+
+    @property
+    def revision(self) -> int:
+        """1 at first, one more each time a figure changed."""
+        ...
+
+    @property
+    def computed_at_ms(self) -> int:
+        """When these figures were first found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RevisedFigures(Figures):
+    """Figures with their revision; `HasRevision` says what it means."""
+
+    revision: int = 1
+    computed_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WaterRow:
+    """Water delivered in [start, end).
+
+    Attributes
+    ----------
+    label
+        The local hour ``2026-11-21T14:00+04:00``, day ``2026-11-21`` or month ``2026-11``.
+    volume_m3
+        What passed while it was measured; None where nothing was.
+    lpcd
+        `volume_m3` in litres a person and day: at least this much reached each. None for an hour
+        (norms speak of days), without a count of people, or where nothing was measured.
+    mean_lps, min_lps, max_lps
+        Over the covered time, and over the usable values.
+    completeness
+        Covered time / length of the interval, 0 to 1; of a running interval, of its full length.
+    is_complete
+        The interval is over and completeness reaches the limit.
+    norm_met
+        Name of the highest norm that `lpcd` reaches; None where it reaches none.
+    """
+
+    start: datetime
+    end: datetime
+    label: str
+    volume_m3: float | None
+    lpcd: float | None
+    mean_lps: float | None
+    min_lps: float | None
+    max_lps: float | None
+    completeness: float
+    is_complete: bool
+    n: int
+    n_suspect: int
+    n_fail: int
+    revision: int
+    computed_at: datetime
+    norm_met: str | None
+
+
+def water_row(
+    figures: HasRevision,
+    period: Period,
+    zone: ZoneInfo,
+    now: datetime,
+    people: int | None = None,
+    norms: Sequence[Norm] = (),
+    completeness_limit: float = COMPLETENESS_LIMIT,
+) -> WaterRow:
+    """Return the water delivered in one interval of a discharge datastream.
+
+    Parameters
+    ----------
+    figures
+        A row of `kahriz.book.rollups`, or one of `months_from_days`.
+    period
+        What the interval is in local time.
+    zone
+        The kahriz's.
+    now
+        Tells a running interval from one that is over; of a running month the days begun count.
+    people
+        Whom the water serves; None where nobody counted.
+    norms
+        Litres a person and day, in any order.
+    completeness_limit
+        Share of the interval that must be measured to be called complete.
+
+    Source: lpcd and its levels: WHO 2020, Domestic water quantity; Sphere Handbook 2018.
+    """
+    start, end = from_ms(figures.start_ms), from_ms(figures.end_ms)
+    completeness = min(1.0, figures.covered_s / (end - start).total_seconds())
+    days = _days(period, start, end, zone, now)
+    lpcd = litres_a_person_and_day(figures.volume_m3, people, days) if days else None
+    return WaterRow(
+        start=start,
+        end=end,
+        label=_label(period, start, zone),
+        volume_m3=figures.volume_m3,
+        lpcd=lpcd,
+        mean_lps=figures.mean,
+        min_lps=figures.min,
+        max_lps=figures.max,
+        completeness=completeness,
+        is_complete=end <= now and completeness >= completeness_limit,
+        n=figures.n,
+        n_suspect=figures.n_suspect,
+        n_fail=figures.n_fail,
+        revision=figures.revision,
+        computed_at=from_ms(figures.computed_at_ms),
+        norm_met=norm_met(lpcd, norms),
+    )
+
+
+def months_from_days(days: Iterable[HasRevision], zone: ZoneInfo) -> list[RevisedFigures]:
+    """Return the figures of each local month that has any of `days` (local days, in time order).
+
+    A month's revision is one more than how often its days were revised; it was computed when the
+    last of them was.
+    """
+    months: list[RevisedFigures] = []
+    for (year, month), group in groupby(days, key=lambda d: _month(d, zone)):
+        parts = list(group)
+        start, end = month_bounds(year, month, zone)
+        whole = joined(parts, to_ms(start), to_ms(end))
+        months.append(
+            RevisedFigures(
+                **{name: getattr(whole, name) for name in Figures.__slots__},
+                revision=1 + sum(part.revision - 1 for part in parts),
+                computed_at_ms=max(part.computed_at_ms for part in parts),
+            )
+        )
+    return months
+
+
+def litres_a_person_and_day(
+    volume_m3: float | None, people: int | None, days: float
+) -> float | None:
+    """Return volume [m3] x 1000 / people / days [L/person/day]; None where either is unknown."""
+    if volume_m3 is None or people is None:
+        return None
+    return volume_m3 * 1000.0 / people / days
+
+
+def norm_met(lpcd: float | None, norms: Sequence[Norm]) -> str | None:
+    """Return the name of the highest norm that `lpcd` reaches, or None.
+
+    True also of an incomplete interval: what was not measured could only add to it.
+    """
+    reached = [norm for norm in norms if lpcd is not None and lpcd >= norm.lpcd]
+    return max(reached, key=lambda norm: norm.lpcd).name if reached else None
+
+
+def _days(period: Period, start: datetime, end: datetime, zone: ZoneInfo, now: datetime) -> int:
+    """Return how many local days of the interval have begun by `now`; 0 for an hour."""
+    if period == "hour":
+        return 0
+    if period == "day":
+        return 1
+    first = local_date(start, zone)
+    last = local_date(min(max(now, start), end - timedelta(milliseconds=1)), zone)
+    return min((last - first).days + 1, days_in_month(first.year, first.month))
+
+
+def _label(period: Period, start: datetime, zone: ZoneInfo) -> str:
+    if period == "hour":
+        return start.astimezone(zone).isoformat(timespec="minutes")
+    day: date = local_date(start, zone)
+    return day.isoformat() if period == "day" else f"{day:%Y-%m}"
+
+
+def _month(figures: HasRevision, zone: ZoneInfo) -> tuple[int, int]:
+    day = local_date(from_ms(figures.start_ms), zone)
+    return day.year, day.month

@@ -34,6 +34,12 @@ topic read kahriz/v1/+/status
 topic write kahriz/v1/+/down/#
 """
 
+ANONYMOUS_ACL = """\
+# On the loopback interface of a demo, who shows no password may try everything out.
+topic readwrite kahriz/v1/#
+
+"""
+
 _LIMITS = """\
 # A payload is 16 KiB at most. More gets through to here, so that a device that says too much is
 # seen in the dead letters; much more closes its connection.
@@ -90,6 +96,7 @@ def broker_config(
     data: str | None = None,
     passwords: str | None = None,
     acl: str | None = None,
+    anonymous_too: bool = False,
     run_as: str | None = None,
 ) -> str:
     """Return the text of mosquitto.conf.
@@ -103,6 +110,8 @@ def broker_config(
     passwords, acl
         Paths of the two files; None: anybody may connect and say anything, which is only allowed
         on the loopback interface.
+    anonymous_too
+        Beside those with a password, who shows none may connect; loopback only (the demo).
     run_as
         User the broker becomes when root starts it; None: its own, ``mosquitto``.
 
@@ -111,10 +120,11 @@ def broker_config(
     ValueError
         Anonymous clients were asked for on an address others can reach.
     """
-    if passwords is None and host not in ("127.0.0.1", "::1", "localhost"):
+    is_loopback = host in ("127.0.0.1", "::1", "localhost")
+    if (passwords is None or anonymous_too) and not is_loopback:
         raise ValueError(f"anonymous clients only on the loopback interface, not on {host!r}")
     parts = [
-        _who(passwords, acl),
+        _who(passwords, acl, anonymous_too),
         f"listener {port} {host}".rstrip() + "\n",
         _LIMITS,
         _persistence(data),
@@ -125,9 +135,14 @@ def broker_config(
     return "\n".join(parts)
 
 
-def _who(passwords: str | None, acl: str | None) -> str:
+def _who(passwords: str | None, acl: str | None, anonymous_too: bool) -> str:
     if passwords is None:
         return "per_listener_settings false\nallow_anonymous true\n"
+    if anonymous_too:
+        return (
+            "per_listener_settings false\nallow_anonymous true\n"
+            f"password_file {passwords}\nacl_file {acl}\n"
+        )
     return (
         "per_listener_settings false\n"
         "allow_anonymous false\n"
@@ -153,6 +168,7 @@ def write_broker_files(
     users: Mapping[str, str] | None = None,
     *,
     anonymous_loopback: bool = False,
+    anonymous_too: bool = False,
     host: str = "127.0.0.1",
     port: int = 1883,
     persistent: bool = True,
@@ -167,6 +183,8 @@ def write_broker_files(
         Secret by user name: every device under its id, ingest under `INGEST_USER`.
     anonymous_loopback
         Nobody needs a password; `users` is not looked at.
+    anonymous_too
+        `users` need their password, and who shows none may connect as well (the demo).
 
     Raises
     ------
@@ -184,13 +202,14 @@ def write_broker_files(
         return BrokerFiles(config)
     passwords, acl = folder / "passwords", folder / "acl"
     write_private(passwords, passwords_text(users or {}))
-    write_private(acl, ACL)
+    write_private(acl, ANONYMOUS_ACL + ACL if anonymous_too else ACL)
     text = broker_config(
         host=host,
         port=port,
         data=where,
         passwords=str(passwords.resolve()),
         acl=str(acl.resolve()),
+        anonymous_too=anonymous_too,
         run_as=run_as,
     )
     write_private(config, text)

@@ -53,6 +53,21 @@ AUDIENCE: dict[Kind, Audience] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Episode:
+    """Trouble already known: what the water did from `since` to `until` is no normal to learn from.
+
+    ``evidence`` is that of the detection that began it, the figures expected then included: a
+    baseline stays frozen at them while the episode lasts (``until`` is None).
+    """
+
+    kind: Kind
+    key: str
+    since: datetime
+    until: datetime | None
+    evidence: Mapping[str, float | str]
+
+
+@dataclass(frozen=True, slots=True)
 class KahrizView:
     """What a detector may look at: one kahriz up to `now`.
 
@@ -63,12 +78,15 @@ class KahrizView:
     series
         Every datastream's observations in [now - look-back, now], derived discharge included.
     last_seen
-        By device: the phenomenon time of its newest reading; a device never heard is absent.
+        By device: when it was last heard; a device never heard is absent.
+    episodes
+        Alerts that stand, or ended within the look-back, oldest first.
     """
 
     kahriz: Kahriz
     series: Mapping[DatastreamId, Series]
     last_seen: Mapping[str, datetime] = field(default_factory=dict)
+    episodes: tuple[Episode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

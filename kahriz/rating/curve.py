@@ -1,0 +1,120 @@
+"""What every formula Q = a * head^b shares: limits, flags, uncertainty and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kahriz.errors import ConfigError
+from kahriz.observations import Flags, Quality, Values
+from kahriz.rating import Rated
+
+BELOW_ZERO_M = 0.005
+"""A head this far below zero is more than noise: the zero offset or the sensor has moved."""
+
+_LITRES = 1000.0
+# Subtracting a zero offset rounds: a head at a limit stays inside it.
+_ROUNDING_M = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Heads at which a formula holds, [m].
+
+    Below ``best_from`` it still gives a discharge, SUSPECT and with the wider uncertainty; below
+    ``lowest`` (and above 0) and above ``highest`` it gives none.
+    """
+
+    lowest: float
+    best_from: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Q = coefficient * head^exponent, Q in m3/s and head in m, with its limits and uncertainty.
+
+    Attributes
+    ----------
+    zero_offset_m
+        The stage reading at zero head.
+    stage_uncertainty_m
+        Standard uncertainty of the stage.
+    relative_uncertainty, relative_uncertainty_low
+        Standard uncertainty of the formula itself, as a part of Q, in and below the best band.
+    """
+
+    coefficient: float
+    exponent: float
+    band: Band
+    zero_offset_m: float
+    stage_uncertainty_m: float
+    relative_uncertainty: float
+    relative_uncertainty_low: float
+
+    def discharge(self, stage_m: Values) -> Rated:
+        """Return discharge of `stage_m` (n,) [m]: NaN and FAIL where the curve says nothing."""
+        head = np.asarray(stage_m, np.float64) - self.zero_offset_m
+        with np.errstate(invalid="ignore"):
+            flows = np.where(self._is_within(head), np.maximum(head, 0.0), np.nan)
+            flows = np.where(head <= 0, 0.0, flows)
+            discharge = _LITRES * self.coefficient * flows**self.exponent
+        return Rated(discharge, self._uncertainty(flows, discharge), self._flags(head, flows))
+
+    def stage(self, discharge_lps: Values) -> Values:
+        """Return the stage (n,) [m] that gives `discharge_lps` (n,) [L/s]; NaN outside limits."""
+        flow = np.asarray(discharge_lps, np.float64) / _LITRES
+        with np.errstate(invalid="ignore"):
+            head = (flow / self.coefficient) ** (1 / self.exponent)
+            is_known = self._is_within(head) | (flow == 0)
+        return np.where(is_known, head, np.nan) + self.zero_offset_m
+
+    def _is_within(self, head: Values) -> NDArray[np.bool_]:
+        low, high = self.band.lowest - _ROUNDING_M, self.band.highest + _ROUNDING_M
+        return (head >= low) & (head <= high)
+
+    def _uncertainty(self, head: Values, discharge: Values) -> Values:
+        """Return standard uncertainty (n,) [L/s]: (dQ/Q)^2 = (b dH/H)^2 + curve^2.
+
+        At heads smaller than the stage's own uncertainty the slope is taken at that uncertainty:
+        at zero head the formula's slope is 0, and nobody knows zero that well.
+        """
+        at = np.fmax(head, self.stage_uncertainty_m)
+        slope = _LITRES * self.coefficient * self.exponent * at ** (self.exponent - 1)
+        curve = np.where(
+            head < self.band.best_from, self.relative_uncertainty_low, self.relative_uncertainty
+        )
+        found: Values = np.hypot(slope * self.stage_uncertainty_m, curve * discharge)
+        return np.where(np.isnan(head), np.nan, found)
+
+    def _flags(self, head: Values, flows: Values) -> Flags:
+        flags: Flags = np.full(head.shape, Quality.GOOD, np.uint8)
+        is_low: NDArray[np.bool_] = (head > 0) & (head < self.band.best_from)
+        flags[is_low | (head < -BELOW_ZERO_M)] = Quality.SUSPECT
+        flags[np.isnan(flows)] = Quality.FAIL
+        flags[np.isnan(head)] = Quality.MISSING
+        return flags
+
+
+def check_above_zero(rating: str, **options: float) -> None:
+    """Raise ConfigError unless every option is a finite number above 0."""
+    for name, value in options.items():
+        if not (isfinite(value) and value > 0):
+            raise ConfigError(rating, f"{name} {value!r} is not above 0")
+
+
+def check_not_negative(rating: str, **options: float) -> None:
+    """Raise ConfigError unless every option is a finite number of 0 or more."""
+    for name, value in options.items():
+        if not (isfinite(value) and value >= 0):
+            raise ConfigError(rating, f"{name} {value!r} is not 0 or more")
+
+
+def check_finite(rating: str, **options: float) -> None:
+    """Raise ConfigError unless every option is a finite number."""
+    for name, value in options.items():
+        if not isfinite(value):
+            raise ConfigError(rating, f"{name} {value!r} is not a finite number")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table
@@ -39,22 +40,39 @@ def upsert(
     """
     if not rows:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement: Any = insert(table)
-    if not update:
-        statement = statement.on_conflict_do_nothing(index_elements=list(keys))
+    dialect, key = connection.dialect.name, tuple(keys)
+    if where is None and not isinstance(update, Mapping):
+        statement = _plain(dialect, table, key, tuple(update))
     else:
-        changes = (
-            update
-            if isinstance(update, Mapping)
-            else {name: statement.excluded[name] for name in update}
-        )
-        statement = statement.on_conflict_do_update(
-            index_elements=list(keys), set_=dict(changes), where=where
-        )
+        statement = _statement(dialect, table, key, update, where)
     connection.execute(statement, list(rows))
 
 
+@lru_cache(maxsize=64)
 def excluded(table: Table) -> ColumnCollection[str, Any]:
     """Return the columns of the row that could not be inserted, for expressions in `upsert`."""
     return table.alias("excluded").c
+
+
+@lru_cache(maxsize=64)
+def _plain(dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str, ...]) -> Any:
+    # Making a statement takes longer than inserting a few rows with it.
+    return _statement(dialect, table, keys, update, None)
+
+
+def _statement(
+    dialect: str,
+    table: Table,
+    keys: tuple[str, ...],
+    update: Sequence[str] | Mapping[str, Any],
+    where: ColumnElement[bool] | None,
+) -> Any:
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    if not update:
+        return insert.on_conflict_do_nothing(index_elements=keys)
+    changes = (
+        dict(update)
+        if isinstance(update, Mapping)
+        else {name: excluded(table)[name] for name in update}
+    )
+    return insert.on_conflict_do_update(index_elements=keys, set_=changes, where=where)

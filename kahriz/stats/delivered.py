@@ -1,4 +1,4 @@
-"""Water delivered, as it is told: by local hour, day and month, for each person, beside the norms."""
+"""Water delivered as it is told: by local hour, day and month, a person, beside the norms."""
 
 from __future__ import annotations
 

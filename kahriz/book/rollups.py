@@ -1,0 +1,192 @@
+"""Statistics that are kept: which hours are out of date, and the figures of hours and days."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from kahriz.book.tables import dirty_hour, rollup
+from kahriz.book.upsert import upsert
+from kahriz.clock import to_ms
+from kahriz.observations import DatastreamId
+
+Period = Literal["hour", "day"]
+
+FIGURES = (
+    "end_ms",
+    "n",
+    "n_good",
+    "n_suspect",
+    "n_fail",
+    "min",
+    "max",
+    "mean",
+    "volume_m3",
+    "covered_s",
+)
+"""Columns whose change makes a new revision."""
+
+_KEY = ("datastream", "period", "start_ms")
+# Sums taken over different stretches may differ in the last digits of a float: that is no change.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """The figures of one datastream in [start_ms, end_ms), as kept; see docs/statistics.md."""
+
+    datastream: DatastreamId
+    start_ms: int
+    end_ms: int
+    n: int
+    n_good: int
+    n_suspect: int
+    n_fail: int
+    min: float | None
+    max: float | None
+    mean: float | None
+    volume_m3: float | None
+    covered_s: float
+    revision: int
+    computed_at_ms: int
+
+
+class DirtyHour(NamedTuple):
+    """An hour (UTC) of a datastream that has got data since its figures were computed."""
+
+    datastream: DatastreamId
+    hour_ms: int
+    mark: int
+
+
+def mark_dirty(connection: Connection, hours: Iterable[tuple[str, int]]) -> None:
+    """Say that the figures of these (datastream, hour_ms) are out of date; repeats are welcome.
+
+    Each call leaves a mark of its own, so that whoever computes an hour meanwhile cannot clear
+    what was said after it looked.
+    """
+    mark = random.getrandbits(62)
+    rows = [
+        {"datastream": datastream, "hour_ms": hour_ms, "mark": mark}
+        for datastream, hour_ms in dict.fromkeys(hours)
+    ]
+    upsert(connection, dirty_hour, rows, ("datastream", "hour_ms"), ("mark",))
+
+
+def dirty(connection: Connection, limit: int) -> list[DirtyHour]:
+    """Return at most `limit` hours that are out of date, the newest first."""
+    statement = (
+        select(dirty_hour.c.datastream, dirty_hour.c.hour_ms, dirty_hour.c.mark)
+        .order_by(dirty_hour.c.hour_ms.desc(), dirty_hour.c.datastream)
+        .limit(limit)
+    )
+    return [DirtyHour(*row) for row in connection.execute(statement)]
+
+
+def clear(connection: Connection, read: Sequence[DirtyHour]) -> None:
+    """Say that these hours are computed, but for those marked again since they were `read`."""
+    if not read:
+        return
+    statement = delete(dirty_hour).where(
+        dirty_hour.c.datastream == bindparam("of"),
+        dirty_hour.c.hour_ms == bindparam("at"),
+        dirty_hour.c.mark == bindparam("as_read"),
+    )
+    connection.execute(
+        statement, [{"of": d.datastream, "at": d.hour_ms, "as_read": d.mark} for d in read]
+    )
+
+
+def put(
+    connection: Connection, rows: Iterable[Mapping[str, Any]], now: datetime
+) -> list[Mapping[str, Any]]:
+    """Keep figures; return the rows that were new or changed.
+
+    A row that changed is one revision on and computed `now`; one whose figures are as they were
+    keeps both. A new row that knows nothing (no values, no time covered) is not begun.
+
+    Parameters
+    ----------
+    connection
+        An open transaction.
+    rows
+        Each with ``datastream``, ``period``, ``start_ms`` and `FIGURES`.
+    now
+        When they were computed.
+    """
+    changed: list[Mapping[str, Any]] = []
+    ordered = sorted(rows, key=lambda row: (row["datastream"], row["period"], row["start_ms"]))
+    for (datastream, period), group in groupby(
+        ordered, key=lambda row: (row["datastream"], row["period"])
+    ):
+        candidates = list(group)
+        kept = {
+            row.start_ms: row
+            for row in _rows(
+                connection,
+                datastream,
+                period,
+                candidates[0]["start_ms"],
+                candidates[-1]["start_ms"] + 1,
+            )
+        }
+        changed += [
+            {**row, "revision": 1 if before is None else before.revision + 1}
+            for row in candidates
+            if _is_news(row, before := kept.get(row["start_ms"]))
+        ]
+    computed_at_ms = to_ms(now)
+    upsert(
+        connection,
+        rollup,
+        [{**row, "computed_at_ms": computed_at_ms} for row in changed],
+        _KEY,
+        (*FIGURES, "revision", "computed_at_ms"),
+    )
+    return changed
+
+
+def rows(
+    connection: Connection, datastream: DatastreamId, period: Period, start_ms: int, end_ms: int
+) -> list[Rollup]:
+    """Return the hours, or the local days, that begin in [start_ms, end_ms), in time order."""
+    return [Rollup(*row) for row in _rows(connection, datastream, period, start_ms, end_ms)]
+
+
+_COLUMNS = [rollup.c[name] for name in Rollup.__slots__]
+_SELECT = (
+    select(*_COLUMNS)
+    .where(
+        rollup.c.datastream == bindparam("of"),
+        rollup.c.period == bindparam("by"),
+        rollup.c.start_ms >= bindparam("since"),
+        rollup.c.start_ms < bindparam("until"),
+    )
+    .order_by(rollup.c.start_ms)
+)
+
+
+def _rows(
+    connection: Connection, datastream: str, period: str, start_ms: int, end_ms: int
+) -> Sequence[Any]:
+    given = {"of": datastream, "by": period, "since": start_ms, "until": end_ms}
+    return connection.execute(_SELECT, given).all()
+
+
+def _is_news(row: Mapping[str, Any], before: Any | None) -> bool:
+    if before is None:
+        return bool(row["n"] or row["n_fail"] or row["covered_s"])
+    return not all(_is_same(row[name], getattr(before, name)) for name in FIGURES)
+
+
+def _is_same(a: float | None, b: float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a == b or math.isclose(a, b, rel_tol=_ROUNDING, abs_tol=_ROUNDING)

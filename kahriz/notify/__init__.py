@@ -2,14 +2,16 @@
 
 Contract of every notifier: `send` hands one message over and returns the gateway's receipt once
 the gateway has it; DeliveryError(reason, permanent) says that it has not and whether another try
-can help. A notifier keeps no queue: the outbox in the book does.
+can help. A notifier keeps no queue: the outbox in the book does. ``from_settings`` builds it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
+
+from kahriz.settings import Settings
 
 NOTIFIERS: dict[str, str] = {
     "console": "kahriz.notify.console:ConsoleNotifier",
@@ -44,6 +46,11 @@ class Receipt:
 
 class Notifier(Protocol):
     """A way out for messages; see the module for the contract."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings, /) -> Self:
+        """Return the notifier that a process with these settings uses."""
+        ...
 
     def send(self, message: Message) -> Receipt:
         """Hand `message` over, or raise DeliveryError."""

@@ -1,0 +1,65 @@
+"""Who is told of an alert, in which language, and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+
+from kahriz.detect import AUDIENCE, Audience, Kind
+from kahriz.sites import Contact, Kahriz
+
+
+class Reason(StrEnum):
+    """Why somebody gets a text."""
+
+    FIRST = "first"
+    RESOLVED = "resolved"
+
+
+ROLES: dict[Audience, tuple[str, ...]] = {
+    Audience.COMMITTEE: ("chair", "deputy", "digger", "engineer"),
+    Audience.TECHNICIAN: ("engineer",),
+}
+"""The village is told of its water; a broken sensor is the engineer's alone."""
+
+EXPIRES_AFTER: dict[Reason, timedelta] = {
+    Reason.FIRST: timedelta(hours=12),
+    Reason.RESOLVED: timedelta(hours=24),
+}
+"""A text that could not leave for so long is not sent any more."""
+
+RETURNED = 0.85
+"""The flow is back when it is at least this share of what was expected."""
+
+
+def recipients(kahriz: Kahriz, kind: Kind) -> tuple[Contact, ...]:
+    """Return the contacts who are told of a kind, each number once, in the order of the file."""
+    roles = ROLES[AUDIENCE[kind]]
+    by_phone: dict[str, Contact] = {}
+    for contact in kahriz.contact:
+        if contact.role in roles:
+            by_phone.setdefault(contact.phone, contact)
+    return tuple(by_phone.values())
+
+
+def is_worth_telling_the_end(
+    kind: Kind, evidence: Mapping[str, float | str], observed_lps: float | None
+) -> bool:
+    """Return whether the end of an alert is good news, and not a loss everybody got used to.
+
+    Parameters
+    ----------
+    kind
+        Of the alert.
+    evidence
+        Of the alert; ``expected_lps`` is what the flow was before.
+    observed_lps
+        Flow at the outlet now; None: not known.
+    """
+    if kind not in (Kind.BLOCKAGE, Kind.DECLINE):
+        return True
+    expected = evidence.get("expected_lps")
+    if observed_lps is None or not isinstance(expected, int | float):
+        return False
+    return observed_lps >= RETURNED * expected

@@ -1,0 +1,58 @@
+"""The text in a frame on the console: what a phone in the village would show."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from typing import TextIO
+
+from kahriz.clock import iso
+from kahriz.errors import DeliveryError, DeliveryReason
+from kahriz.notify import Message, Receipt
+from kahriz.settings import Settings
+
+_WIDTH = 64
+
+
+class ConsoleNotifier:
+    """Print each text; for the demo, and to watch a deployment.
+
+    Parameters
+    ----------
+    stream
+        Where to print; standard error, asked for at each text, when None.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    @classmethod
+    def from_settings(cls, _settings: Settings) -> ConsoleNotifier:
+        """Return the notifier a process uses."""
+        return cls()
+
+    def send(self, message: Message) -> Receipt:
+        """Print `message` and flush it; DeliveryError where the console is gone."""
+        stream = self._stream or sys.stderr
+        try:
+            stream.write(framed(message))
+            stream.flush()
+        except (OSError, ValueError) as error:
+            raise DeliveryError(DeliveryReason.GATEWAY, str(error), permanent=False) from error
+        return Receipt(f"console-{message.id}", message.created_at)
+
+
+def framed(message: Message) -> str:
+    """Return the message in a frame: to whom, when, the text, what it costs."""
+    cost = f"{message.parts} SMS, {message.encoding}, {len(message.text)} characters"
+    lines = [
+        f"SMS to {message.contact} {message.phone} ({message.language})",
+        iso(message.created_at),
+        "",
+        *textwrap.wrap(message.text, _WIDTH),
+        "",
+        cost,
+    ]
+    edge = "+" + "-" * (_WIDTH + 2) + "+"
+    body = [f"| {line:<{_WIDTH}} |" for line in lines]
+    return "\n".join(["", edge, *body, edge, ""])

@@ -1,0 +1,23 @@
+"""Nowhere: for tests and rehearsals."""
+
+from __future__ import annotations
+
+from kahriz.notify import Message, Receipt
+from kahriz.settings import Settings
+
+
+class NullNotifier:
+    """Take every text and keep it in `sent`, in memory."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    @classmethod
+    def from_settings(cls, _settings: Settings) -> NullNotifier:
+        """Return the notifier a process uses."""
+        return cls()
+
+    def send(self, message: Message) -> Receipt:
+        """Take `message`."""
+        self.sent.append(message)
+        return Receipt(f"null-{message.id}", message.created_at)

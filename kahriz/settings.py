@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -110,6 +112,14 @@ class ClockSettings(BaseModel):
         return scaled_clock(self.origin, self.started, self.speed)
 
 
+class _WithoutFiles(EnvSettingsSource):
+    """The environment without ``KAHRIZ_<SETTING>_FILE``, which `_secrets_from_files` reads."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        given = super()._load_env_vars()
+        return {name: value for name, value in given.items() if not name.endswith("_file")}
+
+
 class Settings(BaseSettings):
     """Everything an operator can set, apart from what is measured (sites.toml)."""
 
@@ -141,7 +151,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before kahriz.toml before defaults."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, _WithoutFiles(settings_cls), TomlConfigSettingsSource(settings_cls)
 
     @property
     def store_url(self) -> str:

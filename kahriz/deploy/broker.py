@@ -123,9 +123,11 @@ def broker_config(
     is_loopback = host in ("127.0.0.1", "::1", "localhost")
     if (passwords is None or anonymous_too) and not is_loopback:
         raise ValueError(f"anonymous clients only on the loopback interface, not on {host!r}")
+    # The listener comes first: an option of a listener before the first one would make mosquitto
+    # open a second, on 1883, and leave the one that is meant without it.
     parts = [
+        "per_listener_settings false\n" + f"listener {port} {host}".rstrip() + "\n",
         _who(passwords, acl, anonymous_too),
-        f"listener {port} {host}".rstrip() + "\n",
         _LIMITS,
         _persistence(data),
         "log_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\n",
@@ -136,21 +138,17 @@ def broker_config(
 
 
 def _who(passwords: str | None, acl: str | None, anonymous_too: bool) -> str:
-    if passwords is None:
-        return "per_listener_settings false\nallow_anonymous true\n"
-    if anonymous_too:
-        return (
-            "per_listener_settings false\nallow_anonymous true\n"
-            f"password_file {passwords}\nacl_file {acl}\n"
-        )
-    return (
-        "per_listener_settings false\n"
-        "allow_anonymous false\n"
-        f"password_file {passwords}\n" + (f"acl_file {acl}\n" if acl else "") + "# Otherwise any "
-        "device that connects under ingest's client id would take its session and queue.\n"
-        "use_username_as_clientid true\n"
-        "allow_zero_length_clientid false\n"
-    )
+    is_open = passwords is None or anonymous_too
+    lines = [f"allow_anonymous {str(is_open).lower()}"]
+    lines += [f"password_file {passwords}"] if passwords else []
+    lines += [f"acl_file {acl}"] if acl else []
+    if not is_open:
+        lines += [
+            "# Otherwise a device that connects under ingest's client id would get its queue.",
+            "use_username_as_clientid true",
+            "allow_zero_length_clientid false",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _persistence(data: str | None) -> str:

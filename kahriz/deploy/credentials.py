@@ -110,7 +110,8 @@ def _device_secrets(
     before = _read_lines(folder / PASSWORDS, ":")
     kept = {d: before[d] for d in devices if d in before and d not in rotate}
     fresh = {d: secrets.token_urlsafe(SECRET_BYTES) for d in sorted(devices) if d not in kept}
-    if fresh:
+    removed = sorted(set(before) - set(devices) - {INGEST_USER})
+    if fresh or (removed and (folder / DEVICE_SECRETS).exists()):
         _hand_over(folder / DEVICE_SECRETS, devices, fresh)
     ingest = (folder / INGEST_PASSWORD).read_text(encoding="utf-8").strip()
     lines = [
@@ -119,7 +120,6 @@ def _device_secrets(
         password_line(INGEST_USER, ingest),
     ]
     write_private(folder / PASSWORDS, _text(sorted(lines)), _MOUNTED_MODE)
-    removed = sorted(set(before) - set(devices) - {INGEST_USER})
     return tuple(fresh), tuple(sorted(kept)), tuple(removed)
 
 

@@ -57,7 +57,8 @@ class InfluxAdmin:
         """
         if path.exists() and self._is_known(path.read_text(encoding="utf-8").strip()):
             return False
-        write_private(path, self._make(name, actions))
+        # Readable by the group: Grafana reads the API's token under a user id of its own.
+        write_private(path, self._make(name, actions), 0o640)
         return True
 
     def _is_known(self, token: str) -> bool:

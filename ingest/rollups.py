@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from kahriz.book import Book, rollups
+from kahriz.book import Book, checkpoints, rollups
 from kahriz.book.rollups import DirtyHour
 from kahriz.clock import from_datetime64, from_ms, to_ms
 from kahriz.observations import DatastreamId
@@ -81,6 +81,8 @@ class Rollups:
             for span, hours in computed:
                 _keep(connection, span, hours, now)
             rollups.clear(connection, read)
+            # What the API's event stream looks at to tell open pages of new figures.
+            checkpoints.put(connection, "rollups", {"computed_at_ms": to_ms(now)})
         return len(read)
 
     def _spans(self, read: Sequence[DirtyHour]) -> Iterator[_Span]:

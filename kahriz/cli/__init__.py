@@ -13,7 +13,7 @@ import typer
 
 from kahriz.errors import ConfigError, KahrizError
 
-_COMMANDS: tuple[str, ...] = ("credentials",)
+_COMMANDS: tuple[str, ...] = ("credentials", "api", "keys")
 
 
 def build() -> typer.Typer:

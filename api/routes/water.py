@@ -1,0 +1,73 @@
+"""Water delivered: the figures a donor or an engineer asks for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import water
+from api.answers import JSONAnswer
+from api.auth import Reader
+from api.deps import ServiceDep
+from api.documented import READ, problems
+from api.instants import LONGEST, Instant, interval
+from api.routes import PREFIX
+from api.schemas import Water
+from kahriz.sites import Kahriz
+from kahriz.stats.delivered import COMPLETENESS_LIMIT
+
+router = APIRouter(prefix=PREFIX, tags=["water"])
+
+LONGEST_BY_HOUR = timedelta(days=366)
+_USUAL_DAYS = 30
+
+Id = Annotated[str, Path(max_length=40, examples=["agh-dere"])]
+
+
+class WaterQuery(BaseModel):
+    """Which rows."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: water.By = Field("day", examples=["day"])
+    start: Instant | None = Field(None, description="Without: 30 local days before `end`.")
+    end: Instant | None = Field(None, description="Without: the end of the running local day.")
+
+
+@router.get("/kahrizes/{id}/water", response_model=Water, responses=READ | problems(404, 422))
+async def water_delivered(
+    id: Id, query: Annotated[WaterQuery, Query()], service: ServiceDep, _: Reader
+) -> JSONAnswer:
+    """Return the water a kahriz delivered by hour, local day or local month, in time order.
+
+    Rows that begin in [start, end), of months those it touches; an interval nothing is known of
+    has no row. At most 10 years, by hour 366 days. The last row usually is still running.
+    """
+    kahriz = service.registry.find(id)
+    now = service.clock()
+    start, end = _interval(kahriz, query, now)
+    rows = await service.reads.book(
+        lambda book: water.rows(book, kahriz, query.by, start, end, now)
+    )
+    return JSONAnswer(
+        {
+            "kahriz": kahriz.id,
+            "datastream": kahriz.delivery,
+            "by": query.by,
+            "timezone": kahriz.timezone,
+            "people": kahriz.served,
+            "people_assumed": kahriz.is_served_assumed,
+            "completeness_limit": COMPLETENESS_LIMIT,
+            "rows": rows,
+        }
+    )
+
+
+def _interval(kahriz: Kahriz, query: WaterQuery, now: datetime) -> tuple[datetime, datetime]:
+    first, last = water.last_days(kahriz, now, _USUAL_DAYS)
+    end = last if query.end is None else query.end
+    usual = last - first
+    longest = LONGEST_BY_HOUR if query.by == "hour" else LONGEST
+    return interval(query.start, end, now, usual, longest)

@@ -1,0 +1,507 @@
+"""The shapes of requests and answers, for the OpenAPI document and for the tests.
+
+Answers are made as plain dicts and columns (``api/shapes.py``) and encoded once; these models
+document them, and the tests hold every real answer against them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+_FORBID = ConfigDict(extra="forbid")
+_TIME = "2026-11-21T20:00:00Z"
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=[_TIME])]
+Unit = Annotated[str, Field(examples=["L/s"])]
+Flag = Annotated[
+    Literal[1, 2, 3, 4, 9],
+    Field(description="QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing."),
+]
+AlertState = Literal["pending", "firing", "resolved"]
+
+
+def _shape(**example: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [example]})
+
+
+_NOW = {
+    "datastream": "agh-dere.line.discharge",
+    "time": _TIME,
+    "discharge_lps": 2.41,
+    "quality": 1,
+}
+_WATER = {
+    "start": "2026-11-20T20:00:00Z",
+    "end": "2026-11-21T20:00:00Z",
+    "label": "2026-11-21",
+    "volume_m3": 207.1,
+    "lpcd": 82.8,
+    "mean_lps": 2.4,
+    "min_lps": 2.1,
+    "max_lps": 2.6,
+    "completeness": 0.99,
+    "is_complete": True,
+    "n": 286,
+    "n_suspect": 1,
+    "n_fail": 0,
+    "revision": 2,
+    "computed_at": _TIME,
+    "norm_met": "design",
+}
+_ALERT = {
+    "id": 12,
+    "code": "K7",
+    "kahriz": "agh-dere",
+    "kind": "blockage",
+    "key": "",
+    "audience": "committee",
+    "state": "firing",
+    "since": "2026-11-21T03:10:00Z",
+    "pending_at": "2026-11-21T03:15:00Z",
+    "fired_at": "2026-11-21T03:25:00Z",
+    "last_seen": "2026-11-21T03:55:00Z",
+    "resolved_at": None,
+    "acknowledged_at": None,
+    "acknowledged_by": None,
+    "detector": "abrupt_drop",
+    "evidence": {"observed_lps": 1.4, "expected_lps": 2.3, "deviation": -0.39},
+    "explanation": "Outlet 1.4 L/s where 2.3 L/s was expected; the shaft upstream rose 0.21 m.",
+}
+_MESSAGE = {
+    "id": 31,
+    "alert": 12,
+    "code": "K7",
+    "kahriz": "agh-dere",
+    "kind": "blockage",
+    "contact": "Committee chair",
+    "phone": "+9945*****01",
+    "reason": "first",
+    "language": "en",
+    "text": "Agh Dere: water fell by 39 %. #K7",
+    "encoding": "gsm7",
+    "parts": 1,
+    "state": "accepted",
+    "created_at": "2026-11-21T03:25:00Z",
+    "sent_at": "2026-11-21T03:25:04Z",
+    "error": None,
+}
+_KAHRIZ = {
+    "id": "agh-dere",
+    "name": "Ağ Dərə",
+    "village": "Molla Cəlilli",
+    "district": "Göygöl",
+    "timezone": "Asia/Baku",
+    "use": "drinking",
+    "people": 2500,
+    "people_assumed": False,
+    "norms": [{"lpcd": 60.0, "name": "design", "source": "Azerbaijani design norm"}],
+    "placeholder": ["contact"],
+    "access_note": "",
+    "contact_for_repair": "kankan +994 50 000 00 03",
+    "sites": [{"id": "outlet", "kind": "outlet", "name": "Kəhrizin gözü"}],
+    "datastreams": ["agh-dere.outlet.stage", "agh-dere.outlet.discharge"],
+    "outlet_now": _NOW | {"datastream": "agh-dere.outlet.discharge"},
+    "delivery_now": _NOW,
+    "yesterday": _WATER,
+    "today": None,
+    "state": "alert",
+    "alerts": [_ALERT],
+}
+
+
+class InvalidValue(BaseModel):
+    """One part of a request that cannot be used."""
+
+    model_config = _FORBID
+    where: Annotated[str, Field(alias="in", examples=["query"])]
+    name: str
+    value: Annotated[str, Field(description="What was given, shortened.")]
+    problem: str
+
+
+class ProblemAnswer(BaseModel):
+    """Any answer that is not what was asked for (RFC 9457)."""
+
+    model_config = _shape(
+        type="urn:kahriz:problem:not-found",
+        title="Not Found",
+        status=404,
+        detail="kahriz 'agdere' does not exist",
+        instance="/api/v1/kahrizes/agdere",
+    )
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[InvalidValue] = []
+
+
+class NormAnswer(BaseModel):
+    """Litres a person should have in a day, and who says so."""
+
+    model_config = _FORBID
+    lpcd: float
+    name: str
+    source: str
+
+
+class SiteAnswer(BaseModel):
+    """A measured place."""
+
+    model_config = _FORBID
+    id: str
+    kind: str
+    name: str
+
+
+class DischargeNow(BaseModel):
+    """The newest discharge of one datastream."""
+
+    model_config = _shape(**_NOW)
+    datastream: str
+    time: Time
+    discharge_lps: float
+    quality: Flag
+
+
+class WaterRow(BaseModel):
+    """Water delivered in one hour, local day or local month.
+
+    ``volume_m3`` is what was measured: a gap is not bridged, ``completeness`` says how much of the
+    time is covered. ``lpcd``: at least so many litres reached each person each day; null for an
+    hour, or where nobody counted the people. ``is_complete``: over, and covered up to the limit.
+    """
+
+    model_config = _shape(**_WATER)
+    start: Time
+    end: Time
+    label: str
+    volume_m3: float | None
+    lpcd: float | None
+    mean_lps: float | None
+    min_lps: float | None
+    max_lps: float | None
+    completeness: float = Field(ge=0, le=1)
+    is_complete: bool
+    n: int
+    n_suspect: int
+    n_fail: int
+    revision: int
+    computed_at: Time
+    norm_met: str | None
+
+
+class AlertAnswer(BaseModel):
+    """One alert with the figures it rests on."""
+
+    model_config = _shape(**_ALERT)
+    id: int
+    code: str
+    kahriz: str
+    kind: str
+    key: str
+    audience: Literal["committee", "technician"]
+    state: AlertState
+    since: Time
+    pending_at: Time
+    fired_at: Time | None
+    last_seen: Time
+    resolved_at: Time | None
+    acknowledged_at: Time | None
+    acknowledged_by: str | None
+    detector: str
+    evidence: dict[str, Any]
+    explanation: str
+
+
+class MessageAnswer(BaseModel):
+    """One text to one number; the number's middle digits are masked."""
+
+    model_config = _shape(**_MESSAGE)
+    id: int
+    alert: int
+    code: str
+    kahriz: str
+    kind: str
+    contact: str
+    phone: str
+    reason: str
+    language: str
+    text: str
+    encoding: str
+    parts: int
+    state: str
+    created_at: Time
+    sent_at: Time | None
+    error: str | None
+
+
+class TimelineEvent(BaseModel):
+    """One thing that happened to an alert."""
+
+    model_config = _FORBID
+    at: Time
+    what: str
+    detail: str
+
+
+class AlertDetail(AlertAnswer):
+    """One alert, what happened to it, and who was told."""
+
+    model_config = _shape(
+        **_ALERT,
+        timeline=[{"at": "2026-11-21T03:25:00Z", "what": "firing", "detail": ""}],
+        messages=[_MESSAGE],
+    )
+    timeline: list[TimelineEvent]
+    messages: list[MessageAnswer]
+
+
+class Alerts(BaseModel):
+    """Alerts, newest first."""
+
+    model_config = _shape(alerts=[_ALERT])
+    alerts: list[AlertAnswer]
+
+
+class Messages(BaseModel):
+    """Messages, newest first."""
+
+    model_config = _shape(messages=[_MESSAGE])
+    messages: list[MessageAnswer]
+
+
+class KahrizAnswer(BaseModel):
+    """One kahriz: who lives by it, what it gives now, and what is wrong."""
+
+    model_config = _shape(**_KAHRIZ)
+    id: str
+    name: str
+    village: str
+    district: str
+    timezone: str
+    use: Literal["drinking", "irrigation"]
+    people: int | None
+    people_assumed: bool
+    norms: list[NormAnswer]
+    placeholder: list[str]
+    access_note: str
+    contact_for_repair: str
+    sites: list[SiteAnswer]
+    datastreams: list[str]
+    outlet_now: DischargeNow | None
+    delivery_now: DischargeNow | None
+    yesterday: WaterRow | None
+    today: WaterRow | None
+    state: Literal["ok", "alert", "no_signal", "unknown"]
+    alerts: list[AlertAnswer]
+
+
+class Kahrizes(BaseModel):
+    """Every kahriz, and the service's now; ``speed`` is above 1 in a demonstration."""
+
+    model_config = _shape(now=_TIME, speed=1.0, kahrizes=[_KAHRIZ])
+    now: Time
+    speed: float
+    kahrizes: list[KahrizAnswer]
+
+
+class Water(BaseModel):
+    """Water delivered by one kahriz, row by row in time order."""
+
+    model_config = _shape(
+        kahriz="agh-dere",
+        datastream="agh-dere.line.discharge",
+        by="day",
+        timezone="Asia/Baku",
+        people=2500,
+        people_assumed=False,
+        completeness_limit=0.9,
+        rows=[_WATER],
+    )
+    kahriz: str
+    datastream: str | None
+    by: Literal["hour", "day", "month"]
+    timezone: str
+    people: int | None
+    people_assumed: bool
+    completeness_limit: float
+    rows: list[WaterRow]
+
+
+class DatastreamAnswer(BaseModel):
+    """One property of one site; ``device`` and ``channel`` are null where a rating derives it."""
+
+    model_config = _FORBID
+    id: str
+    kahriz: str
+    site: str
+    property: str
+    unit: Unit
+    device: str | None
+    channel: str | None
+    derived: bool
+
+
+class Datastreams(BaseModel):
+    """Every datastream of the registry."""
+
+    model_config = _shape(
+        datastreams=[
+            {
+                "id": "agh-dere.outlet.stage",
+                "kahriz": "agh-dere",
+                "site": "outlet",
+                "property": "stage",
+                "unit": "m",
+                "device": "agh-dere-outlet",
+                "channel": "stage_m",
+                "derived": False,
+            }
+        ]
+    )
+    datastreams: list[DatastreamAnswer]
+
+
+class Observations(BaseModel):
+    """Observations by column; the values stand under a name with their unit (``discharge_lps``)."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "datastream": "agh-dere.line.discharge",
+                    "unit": "L/s",
+                    "start": "2026-11-21T00:00:00Z",
+                    "end": "2026-11-22T00:00:00Z",
+                    "n": 2,
+                    "downsampled": False,
+                    "time": ["2026-11-21T00:00:00Z", "2026-11-21T00:05:00Z"],
+                    "discharge_lps": [2.41, 2.4],
+                    "quality": [1, 1],
+                }
+            ]
+        },
+    )
+    __pydantic_extra__: dict[str, list[float | None]]
+    datastream: str
+    unit: Unit
+    start: Time
+    end: Time
+    n: Annotated[int, Field(description="Observations in the interval before downsampling.")]
+    downsampled: bool
+    time: list[Time]
+    quality: list[Flag]
+
+
+class LatestObservation(BaseModel):
+    """The newest observation of one datastream."""
+
+    model_config = _FORBID
+    datastream: str
+    time: Time
+    value: float | None
+    unit: Unit
+    quality: Flag
+
+
+class Latest(BaseModel):
+    """The newest observation of every datastream that has one."""
+
+    model_config = _shape(
+        now=_TIME,
+        observations=[
+            {
+                "datastream": "agh-dere.outlet.stage",
+                "time": _TIME,
+                "value": 0.079,
+                "unit": "m",
+                "quality": 1,
+            }
+        ],
+    )
+    now: Time
+    observations: list[LatestObservation]
+
+
+class DeviceAnswer(BaseModel):
+    """How one device is, and how its books stand; counts are readings."""
+
+    model_config = _FORBID
+    device: str
+    kahriz: str | None
+    status: Annotated[str | None, Field(description="Its own word: online, offline.")]
+    boot: int | None
+    last_seq: int | None
+    last_time: Time | None
+    received_at: Time | None
+    silent_for_s: Annotated[float | None, Field(description="Since anything came from it.")]
+    firmware: str | None
+    battery_v: float | None
+    received: int
+    duplicate: int
+    quarantined: int
+    lost: int
+
+
+class Devices(BaseModel):
+    """Every device of the registry, and any other that was heard."""
+
+    model_config = _shape(
+        devices=[
+            {
+                "device": "agh-dere-outlet",
+                "kahriz": "agh-dere",
+                "status": "online",
+                "boot": 7,
+                "last_seq": 41,
+                "last_time": _TIME,
+                "received_at": "2026-11-21T20:00:03Z",
+                "silent_for_s": 12.0,
+                "firmware": "1.4.0",
+                "battery_v": 12.6,
+                "received": 8640,
+                "duplicate": 3,
+                "quarantined": 0,
+                "lost": 28,
+            }
+        ]
+    )
+    devices: list[DeviceAnswer]
+
+
+class CheckAnswer(BaseModel):
+    """What was found of one part."""
+
+    model_config = _FORBID
+    name: Literal["store", "book", "ingest"]
+    ok: bool
+    detail: str
+
+
+class HealthAnswer(BaseModel):
+    """Whether the whole service is well, and since when it has been so."""
+
+    model_config = _shape(
+        status="ok",
+        since=_TIME,
+        checks=[
+            {"name": "store", "ok": True, "detail": ""},
+            {"name": "book", "ok": True, "detail": ""},
+            {"name": "ingest", "ok": True, "detail": ""},
+        ],
+    )
+    status: Literal["ok", "degraded"]
+    since: Time
+    checks: list[CheckAnswer]
+
+
+class Acknowledgement(BaseModel):
+    """Somebody takes an alert on."""
+
+    model_config = _shape(by="Əli, committee")
+    by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]

@@ -1,0 +1,188 @@
+"""Rows of the book and the store as the objects that answers are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from kahriz.book.alerts import Alert, AlertEvent
+from kahriz.book.devices import DeviceRow
+from kahriz.book.messages import OutboxMessage
+from kahriz.clock import from_ms, iso, to_ms
+from kahriz.observations import Observation
+from kahriz.sites import Datastream, Kahriz
+from kahriz.stats.delivered import WaterRow
+
+Shape = dict[str, Any]
+
+_SHOWN_HEAD = 5
+_SHOWN_TAIL = 2
+
+
+def instant(ms: int | None) -> str | None:
+    """Return milliseconds since 1970 as ISO 8601; null stays null."""
+    return None if ms is None else iso(from_ms(ms))
+
+
+def alert(row: Alert) -> Shape:
+    """Return one alert."""
+    return {
+        "id": row.id,
+        "code": row.code,
+        "kahriz": row.kahriz,
+        "kind": row.kind,
+        "key": row.key,
+        "audience": row.audience,
+        "state": row.state,
+        "since": instant(row.since_ms),
+        "pending_at": instant(row.pending_at_ms),
+        "fired_at": instant(row.fired_at_ms),
+        "last_seen": instant(row.last_seen_ms),
+        "resolved_at": instant(row.resolved_at_ms),
+        "acknowledged_at": instant(row.acknowledged_at_ms),
+        "acknowledged_by": row.acknowledged_by,
+        "detector": row.detector,
+        "evidence": dict(row.evidence),
+        "explanation": row.explanation,
+    }
+
+
+def event(row: AlertEvent) -> Shape:
+    """Return one line of an alert's timeline."""
+    return {"at": instant(row.at_ms), "what": row.what, "detail": row.detail}
+
+
+def message(row: OutboxMessage, about: Alert) -> Shape:
+    """Return one text and the alert it is `about`."""
+    return {
+        "id": row.id,
+        "alert": row.alert_id,
+        "code": about.code,
+        "kahriz": about.kahriz,
+        "kind": about.kind,
+        "contact": row.contact,
+        "phone": masked(row.phone),
+        "reason": row.reason,
+        "language": row.language,
+        "text": row.text,
+        "encoding": row.encoding,
+        "parts": row.parts,
+        "state": row.state,
+        "created_at": instant(row.created_at_ms),
+        "sent_at": instant(row.sent_at_ms),
+        "error": row.error,
+    }
+
+
+def masked(phone: str) -> str:
+    """Return a number whose owner recognises it and nobody else can call: ``+9945*****01``."""
+    hidden = len(phone) - _SHOWN_HEAD - _SHOWN_TAIL
+    if hidden <= 0:
+        return "*" * len(phone)
+    return phone[:_SHOWN_HEAD] + "*" * hidden + phone[-_SHOWN_TAIL:]
+
+
+def device(row: DeviceRow, kahriz: str | None, battery_v: float | None, now: datetime) -> Shape:
+    """Return one device; `unheard` where nothing ever came from it."""
+    heard_ms = row.received_at_ms
+    return {
+        "device": row.device,
+        "kahriz": kahriz,
+        "status": row.status,
+        "boot": row.boot,
+        "last_seq": row.last_seq,
+        "last_time": instant(row.last_time_ms),
+        "received_at": instant(heard_ms),
+        "silent_for_s": None if heard_ms is None else max(0.0, (to_ms(now) - heard_ms) / 1000),
+        "firmware": row.firmware,
+        "battery_v": battery_v,
+        "received": row.received,
+        "duplicate": row.duplicate,
+        "quarantined": row.quarantined,
+        "lost": row.lost,
+    }
+
+
+def unheard(device: str) -> DeviceRow:
+    """Return the row of a device of which the book knows nothing."""
+    return DeviceRow(device, None, None, None, None, None, None, 0, 0, 0, 0)
+
+
+def datastream(of: Datastream) -> Shape:
+    """Return one datastream of the registry."""
+    return {
+        "id": of.id,
+        "kahriz": of.kahriz.id,
+        "site": of.site.id,
+        "property": of.measures.value,
+        "unit": of.unit,
+        "device": None if of.sensor is None else of.sensor.device,
+        "channel": None if of.sensor is None else of.sensor.channel,
+        "derived": of.sensor is None,
+    }
+
+
+def latest(seen: Observation, of: Datastream) -> Shape:
+    """Return the newest observation of a datastream."""
+    return {
+        "datastream": seen.datastream,
+        "time": iso(seen.time),
+        "value": seen.value,
+        "unit": of.unit,
+        "quality": int(seen.quality),
+    }
+
+
+def discharge_now(seen: Observation | None) -> Shape | None:
+    """Return the newest discharge; null where there is none."""
+    if seen is None:
+        return None
+    return {
+        "datastream": seen.datastream,
+        "time": iso(seen.time),
+        "discharge_lps": seen.value,
+        "quality": int(seen.quality),
+    }
+
+
+def water(row: WaterRow) -> Shape:
+    """Return the water delivered in one interval."""
+    return {
+        "start": iso(row.start),
+        "end": iso(row.end),
+        "label": row.label,
+        "volume_m3": row.volume_m3,
+        "lpcd": row.lpcd,
+        "mean_lps": row.mean_lps,
+        "min_lps": row.min_lps,
+        "max_lps": row.max_lps,
+        "completeness": row.completeness,
+        "is_complete": row.is_complete,
+        "n": row.n,
+        "n_suspect": row.n_suspect,
+        "n_fail": row.n_fail,
+        "revision": row.revision,
+        "computed_at": iso(row.computed_at),
+        "norm_met": row.norm_met,
+    }
+
+
+def registered(kahriz: Kahriz, datastreams: Mapping[str, list[str]]) -> Shape:
+    """Return what sites.toml says of a kahriz; `datastreams` has the ids of each."""
+    return {
+        "id": kahriz.id,
+        "name": kahriz.name,
+        "village": kahriz.village,
+        "district": kahriz.district,
+        "timezone": kahriz.timezone,
+        "use": kahriz.use,
+        "people": kahriz.served,
+        "people_assumed": kahriz.is_served_assumed,
+        "norms": [norm.model_dump() for norm in kahriz.norms],
+        "placeholder": list(kahriz.placeholder),
+        "access_note": kahriz.access_note,
+        "contact_for_repair": kahriz.contact_for_repair,
+        "sites": [{"id": s.id, "kind": s.kind, "name": s.name} for s in kahriz.site],
+        "datastreams": datastreams[kahriz.id],
+    }

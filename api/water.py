@@ -1,0 +1,66 @@
+"""Water delivered by one kahriz: rows of the book, told in local time and a person."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from api import shapes
+from api.reads import Connection
+from kahriz.book import rollups
+from kahriz.clock import to_ms
+from kahriz.sites import Kahriz
+from kahriz.stats.delivered import RevisedFigures, WaterRow, months_from_days, water_row
+from kahriz.stats.local_days import day_bounds, local_date, month_bounds
+
+By = Literal["hour", "day", "month"]
+
+
+def last_days(kahriz: Kahriz, now: datetime, days: int) -> tuple[datetime, datetime]:
+    """Return the last local days, the running one included, as UTC instants."""
+    today = local_date(now, kahriz.zone)
+    first, _ = day_bounds(today - timedelta(days=days - 1), kahriz.zone)
+    return first, day_bounds(today, kahriz.zone)[1]
+
+
+def whole_months(kahriz: Kahriz, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return [start, end) widened to the local months it touches."""
+    first = local_date(start, kahriz.zone)
+    last = local_date(end - timedelta(milliseconds=1), kahriz.zone)
+    return (
+        month_bounds(first.year, first.month, kahriz.zone)[0],
+        month_bounds(last.year, last.month, kahriz.zone)[1],
+    )
+
+
+def rows(
+    book: Connection, kahriz: Kahriz, by: By, start: datetime, end: datetime, now: datetime
+) -> list[shapes.Shape]:
+    """Return the hours or local days that begin in [start, end), or the months it touches."""
+    if kahriz.delivery is None:
+        return []
+    if by == "month":
+        start, end = whole_months(kahriz, start, end)
+    period: Literal["hour", "day"] = "hour" if by == "hour" else "day"
+    kept = rollups.rows(book, kahriz.delivery, period, to_ms(start), to_ms(end))
+    if by == "month":
+        months = months_from_days(kept, kahriz.zone)
+        return [shapes.water(_told(kahriz, by, month, now)) for month in months]
+    return [shapes.water(_told(kahriz, by, row, now)) for row in kept]
+
+
+def yesterday_and_today(
+    book: Connection, kahriz: Kahriz, now: datetime
+) -> tuple[shapes.Shape | None, shapes.Shape | None]:
+    """Return the last two local days; null where nothing is known of one."""
+    start, end = last_days(kahriz, now, 2)
+    today = local_date(now, kahriz.zone)
+    by_label = {row["label"]: row for row in rows(book, kahriz, "day", start, end, now)}
+    yesterday = local_date(start, kahriz.zone)
+    return by_label.get(yesterday.isoformat()), by_label.get(today.isoformat())
+
+
+def _told(
+    kahriz: Kahriz, by: By, figures: rollups.Rollup | RevisedFigures, now: datetime
+) -> WaterRow:
+    return water_row(figures, by, kahriz.zone, now, kahriz.served, kahriz.norms)

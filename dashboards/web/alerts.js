@@ -1,0 +1,123 @@
+// Alerts: what is wrong, what that rests on, who was told and in which words.
+
+import { el, rebuild, setText, sign } from "./dom.js";
+import { instant, length, number } from "./format.js";
+import { phone } from "./phone.js";
+import { hasText, t } from "./texts.js";
+
+// A figure's name ends with its unit: observed_lps is in L/s.
+const UNITS = [
+  ["_lps", "L/s", 2],
+  ["_m3", "m³", 0],
+  ["_m", "m", 3],
+  ["_v", "V", 1],
+  ["_h", "h", 1],
+  ["_min", "min", 0],
+  ["_s", "s", 0],
+];
+const SHARES = ["deviation", "threshold", "uncertainty", "drop", "change", "fraction"];
+
+const named = (prefix, key) => (hasText(prefix + key) ? t(prefix + key) : key.replaceAll("_", " "));
+export const kindName = (kind) => named("kind_", kind);
+
+function figure(key, value) {
+  if (typeof value !== "number") return [named("ev_", key), String(value)];
+  const unit = UNITS.find(([suffix]) => key.endsWith(suffix));
+  const stem = unit ? key.slice(0, -unit[0].length) : key;
+  if (unit) return [named("ev_", stem), `${number(value, unit[2])} ${unit[1]}`];
+  const isShare = SHARES.some((word) => key.endsWith(word)) && Math.abs(value) <= 10;
+  if (isShare) return [named("ev_", key), `${value > 0 ? "+" : ""}${number(value * 100)} %`];
+  return [named("ev_", key), number(value, Number.isInteger(value) ? 0 : 3)];
+}
+
+function evidence(alert) {
+  const pairs = Object.entries(alert.evidence).map(([key, value]) => {
+    const [name, text] = figure(key, value);
+    return el("div", {}, el("dt", {}, name), el("dd", {}, text));
+  });
+  return pairs.length ? [el("h4", {}, t("evidence")), el("dl", { class: "evidence" }, ...pairs)] : [];
+}
+
+function timeline(alert, zone) {
+  const items = (alert.timeline ?? []).map((entry) => {
+    const detail = entry.detail ? el("span", { class: "quiet" }, entry.detail) : null;
+    const time = el("time", { datetime: entry.at }, instant(entry.at, zone));
+    return el("li", {}, time, el("span", { class: "what" }, named("what_", entry.what)), detail);
+  });
+  return items.length ? [el("h4", {}, t("timeline")), el("ol", { class: "timeline" }, ...items)] : [];
+}
+
+function texts(alert, zone) {
+  const messages = alert.messages ?? [];
+  const none = messages.length ? null : el("p", { class: "quiet" }, t("noTexts"));
+  return [el("h4", {}, t("texts")), none, el("div", { class: "phones" }, ...messages.map((m) => phone(m, zone)))];
+}
+
+function title(alert, place) {
+  const audience = hasText(`audience_${alert.audience}`) ? t(`audience_${alert.audience}`) : alert.audience;
+  const age = el("time", { datetime: alert.since, "data-ago": alert.since });
+  const [before, after] = t("since", { time: instant(alert.since, place.timezone), age: "\n" }).split("\n");
+  return [
+    el("p", { class: "code" }, sign("alert"), `#${alert.code}`),
+    el(
+      "div",
+      {},
+      el("h3", {}, `${place.name}: ${kindName(alert.kind)}`),
+      el("p", { class: "quiet" }, before, age, `${after} · ${audience}`),
+    ),
+  ];
+}
+
+/** One alert, whole; `update(alert, place)` with its timeline and messages. */
+export function createAlert(acknowledge) {
+  const head = el("header", { class: "alert-head" });
+  const facts = el("p", { class: "explanation", lang: "en" });
+  const figures = el("div", {});
+  const story = el("div", {});
+  const told = el("div", { class: "told" });
+  const button = el("button", { type: "button", class: "acknowledge", onclick: () => acknowledge(current) }, t("acknowledge"));
+  const after = el("p", { class: "done-by" });
+  const left = el("div", { class: "facts" }, facts, figures, el("div", { class: "take" }, button, after), story);
+  const node = el("article", { class: "alert-card" }, head, left, told);
+  let current = null;
+
+  function update(alert, place) {
+    current = alert;
+    node.setAttribute("data-alert", alert.id);
+    node.setAttribute("aria-label", `#${alert.code} ${place.name}: ${kindName(alert.kind)}`);
+    rebuild(head, [alert.code, alert.kind, alert.since, alert.audience, place], () => title(alert, place));
+    setText(facts, alert.explanation);
+    rebuild(figures, alert.evidence, () => evidence(alert));
+    rebuild(story, alert.timeline, () => timeline(alert, place.timezone));
+    rebuild(told, alert.messages, () => texts(alert, place.timezone));
+    button.hidden = alert.acknowledged_at !== null || alert.state !== "firing";
+    const by = { by: alert.acknowledged_by, time: alert.acknowledged_at && instant(alert.acknowledged_at, place.timezone) };
+    setText(after, alert.acknowledged_at === null ? "" : t("acknowledged", by));
+  }
+  return { node, update };
+}
+
+function over(alert, place) {
+  if (!alert.resolved_at) return "";
+  return t("resolvedAt", {
+    time: instant(alert.resolved_at, place.timezone),
+    length: length(alert.since, alert.resolved_at),
+  });
+}
+
+/** An alert that is over: one line, the rest behind it, fetched when opened. */
+export function createPast(load) {
+  const line = el("summary", {});
+  const body = createAlert(() => {});
+  const node = el("details", { class: "past" }, line, body.node);
+  let current = null;
+  node.addEventListener("toggle", async () => {
+    if (node.open && current) body.update(await load(current[0]), current[1]);
+  });
+
+  function update(alert, place) {
+    current = [alert, place];
+    setText(line, `#${alert.code} · ${place.name} · ${kindName(alert.kind)} · ${over(alert, place)}`);
+  }
+  return { node, update };
+}

@@ -1,0 +1,74 @@
+// The one place that speaks HTTP. Addresses are relative: the page works under any path.
+
+import { recall } from "./memory.js";
+
+const TIMEOUT_MS = 15000;
+
+/** What the service answered instead of data; `status` 0 when it did not answer at all. */
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function explained(response) {
+  try {
+    const problem = await response.json();
+    return problem.detail ?? problem.title ?? response.statusText;
+  } catch {
+    return response.statusText || `HTTP ${response.status}`;
+  }
+}
+
+async function request(path, options = {}) {
+  const key = recall("apiKey", "sessionStorage");
+  const headers = { Accept: "application/json", ...options.headers };
+  if (key) headers.Authorization = `Bearer ${key}`;
+  let response;
+  try {
+    response = await fetch(path, {
+      ...options,
+      headers,
+      cache: "no-store",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (error) {
+    throw new ApiError(0, error.message);
+  }
+  if (!response.ok) throw new ApiError(response.status, await explained(response));
+  return response.json();
+}
+
+const api = (path) => request(`api/v1/${path}`);
+const id = encodeURIComponent;
+
+export const kahrizes = () => api("kahrizes");
+export const water = (kahriz) => api(`kahrizes/${id(kahriz)}/water?by=day`);
+export const alerts = () => api("alerts?limit=30");
+export const alert = (number) => api(`alerts/${id(number)}`);
+export const devices = () => api("devices");
+
+/** Observations of one datastream in [start, end), thinned by the service to about `points`. */
+export const observations = (datastream, start, end, points) =>
+  api(
+    `datastreams/${id(datastream)}/observations?start=${id(start.toISOString())}` +
+      `&end=${id(end.toISOString())}&max_points=${points}`,
+  );
+
+/** Take responsibility for an alert, under a name; needs a key that may write. */
+export const acknowledge = (number, by) =>
+  request(`api/v1/alerts/${id(number)}/acknowledgement`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ by }),
+  });
+
+/** How the service itself is: `{status, since, checks}`; it says so with status 503 when degraded. */
+export async function health() {
+  const response = await fetch("health", {
+    cache: "no-store",
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  return response.json();
+}

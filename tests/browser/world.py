@@ -1,0 +1,295 @@
+"""Three kahrizes as the API would tell them: the same figures in every run."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+Json = dict[str, Any]
+NOW = datetime(2026, 11, 22, 10, 20, tzinfo=UTC)
+STEP = timedelta(minutes=5)
+COLLAPSE = NOW - timedelta(hours=2, minutes=10)
+SILENCE = (NOW - timedelta(days=3, hours=9), NOW - timedelta(days=3))
+_ZONE = ZoneInfo("Asia/Baku")
+
+_NORMS = [
+    {"lpcd": 15, "name": "emergency", "source": "Sphere Handbook 2018"},
+    {"lpcd": 20, "name": "basic", "source": "WHO 2020, Domestic water quantity"},
+    {"lpcd": 50, "name": "intermediate", "source": "WHO 2020, Domestic water quantity"},
+    {"lpcd": 60, "name": "design", "source": "Azerbaijani design norm (press; to be confirmed)"},
+    {"lpcd": 100, "name": "optimal", "source": "WHO 2020, Domestic water quantity"},
+]
+
+FOLDED = (
+    "#K7 Ag Dere: lagimda tixanma ola biler. Su 2,4-den 1,3 L/s-e dusub (-46 %)."
+    " Quyu 3-de seviyye qalxir. Lagima girmeyin. Zeng edin: kankan +994 50 000 00 03"
+)
+ENGLISH = (
+    "#K7 Agh Dere: blockage likely. Flow fell from 2.4 to 1.3 L/s (-46 %) at 12:10, level at"
+    " shaft 3 rises. Keep out of the gallery. Call: kankan +994 50 000 00 03"
+)
+
+
+def iso(time: datetime) -> str:
+    """Write an instant as the API does."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class World:
+    """Everything the stand-in tells; tests change its attributes."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.speed = 300.0
+        self.health: Json = {"status": "ok", "since": iso(NOW - timedelta(days=1)), "checks": []}
+        self.alerts: list[Json] = [_alert(), _past_alert()]
+        self.kahrizes: list[Json] = [
+            _kahriz("agh-dere", "Ağ Dərə", "Molla Cəlilli", "Göygöl", 2500, 1.31, "alert"),
+            _kahriz("barana", "Barana", "Kəmərli", "Qazax", 800, 3.62, "ok"),
+            _kahriz("velibey", "Vəlibəy", "Baharlı", "Ağdam", None, 7.84, "no_signal"),
+        ]
+        self.kahrizes[0]["alerts"] = [self.brief(self.alerts[0])]
+        self.kahrizes[1]["people_assumed"] = True
+        velibey = self.kahrizes[2]
+        velibey["use"], velibey["norms"] = "irrigation", []
+        velibey["access_note"] = "Mina təhlükəsi: yalnız təmizlənmiş yolla gedin (ANAMA)"
+        self.devices: list[Json] = [
+            _device(k["id"], site["id"], i)
+            for k in self.kahrizes
+            for i, site in enumerate(k["sites"])
+        ]
+
+    @staticmethod
+    def brief(alert: Json) -> Json:
+        """Return an alert as a list of alerts has it."""
+        return {k: v for k, v in alert.items() if k not in ("timeline", "messages")}
+
+    def acknowledge(self, number: int, by: str) -> Json:
+        alert = next(a for a in self.alerts if a["id"] == number)
+        alert["acknowledged_at"], alert["acknowledged_by"] = iso(self.now), by
+        at = {"at": iso(self.now), "what": "acknowledged", "detail": by}
+        alert["timeline"] = [*alert["timeline"], at]
+        return self.brief(alert)
+
+    def water(self, id: str) -> Json:
+        """Return 30 local days: one without a row, one incomplete, today so far."""
+        kahriz = next(k for k in self.kahrizes if k["id"] == id)
+        base, people = _BASE[id], kahriz["people"]
+        today = self.now.astimezone(_ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+        rows = [_day(today - timedelta(days=back), back, base, people) for back in range(29, -1, -1)]
+        rows = [row for back, row in zip(range(29, -1, -1), rows, strict=True) if back != 17]
+        return {"kahriz": id, "timezone": "Asia/Baku", "by": "day", "people": people, "rows": rows}
+
+    def observations(self, id: str, start: datetime, end: datetime, limit: int) -> Json:
+        """Return values every 5 minutes, thinned to `limit`; silent for nine hours once."""
+        times = [t for t in _grid(start, min(end, self.now)) if not SILENCE[0] <= t < SILENCE[1]]
+        every = max(1, math.ceil(len(times) / limit))
+        shown = times[::every]
+        return {
+            "datastream": id,
+            "unit": "L/s",
+            "start": iso(start),
+            "end": iso(end),
+            "n": len(times),
+            "downsampled": every > 1,
+            "time": [iso(t) for t in shown],
+            "discharge_lps": [_discharge(id, t) for t in shown],
+            "quality": [_quality(id, t) for t in shown],
+        }
+
+
+_BASE = {"agh-dere": 2.42, "barana": 3.6, "velibey": 7.9}
+
+
+def _grid(start: datetime, end: datetime) -> list[datetime]:
+    first = math.ceil(start.timestamp() / 300)
+    return [
+        datetime.fromtimestamp(300 * i, UTC) for i in range(first, math.ceil(end.timestamp() / 300))
+    ]
+
+
+def _discharge(id: str, time: datetime) -> float:
+    kahriz, site, _ = id.split(".")
+    days = (time - NOW) / timedelta(days=1)
+    value = _BASE[kahriz] * (1 - 0.004 * days)
+    value *= 1 + 0.006 * math.sin(time.timestamp() / 900) + 0.004 * math.sin(time.timestamp() / 137)
+    if kahriz == "agh-dere" and time >= COLLAPSE:
+        value *= 0.54 + 0.03 * math.sin(time.timestamp() / 400)
+    if site != "outlet":
+        hour = time.astimezone(_ZONE).hour + time.minute / 60
+        demand = math.exp(-(((hour - 8) / 3) ** 2)) + math.exp(-(((hour - 19) / 3) ** 2))
+        value *= 0.72 + 0.22 * min(demand, 1)
+    return round(value, 3)
+
+
+def _quality(id: str, time: datetime) -> int:
+    if not id.startswith("agh-dere.outlet"):
+        return 1
+    return 3 if COLLAPSE <= time < COLLAPSE + timedelta(minutes=40) else 1
+
+
+def _day(start: datetime, back: int, base: float, people: int | None) -> Json:
+    completeness = {0: 0.597, 4: 0.62, 3: 0.71, 11: 0.4}.get(back, 1.0)
+    volume = base * 86.4 * 0.81 * (1 + 0.004 * back + 0.02 * math.sin(back)) * completeness
+    return {
+        "start": iso(start),
+        "end": iso(start + timedelta(days=1)),
+        "label": start.strftime("%Y-%m-%d"),
+        "volume_m3": round(volume, 2),
+        "lpcd": None if people is None else round(volume * 1000 / people, 2),
+        "mean_lps": round(base * 0.81, 3),
+        "min_lps": round(base * 0.7, 3),
+        "max_lps": round(base, 3),
+        "completeness": completeness,
+        "is_complete": completeness >= 0.9,
+        "n": round(288 * completeness),
+        "n_suspect": 0,
+        "n_fail": 0,
+        "revision": 2 if back == 4 else 1,
+        "computed_at": iso(NOW),
+        "norm_met": "design",
+    }
+
+
+def _kahriz(
+    id: str, name: str, village: str, district: str, people: int | None, lps: float, state: str
+) -> Json:
+    line = "canal" if people is None else "line"
+    at = iso(NOW - timedelta(hours=7) if state == "no_signal" else NOW - timedelta(minutes=4))
+    midnight = NOW.astimezone(_ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "id": id,
+        "name": name,
+        "village": village,
+        "district": district,
+        "timezone": "Asia/Baku",
+        "use": "drinking",
+        "people": people,
+        "people_assumed": False,
+        "norms": _NORMS,
+        "placeholder": ["contact", "coordinates"],
+        "access_note": "",
+        "contact_for_repair": "kankan +994 50 000 00 03",
+        "sites": [
+            {"id": "outlet", "kind": "outlet", "name": "Kəhrizin gözü"},
+            {"id": "shaft", "kind": "shaft", "name": "Quyu 3"},
+            {"id": line, "kind": "delivery_line", "name": "Kənd xətti"},
+        ],
+        "datastreams": [
+            f"{id}.outlet.stage",
+            f"{id}.outlet.discharge",
+            f"{id}.shaft.stage",
+            f"{id}.{line}.discharge",
+        ],
+        "outlet_now": _value(f"{id}.outlet.discharge", at, lps),
+        "delivery_now": _value(f"{id}.{line}.discharge", at, round(lps * 0.83, 2)),
+        "yesterday": _day(midnight - timedelta(days=1), 1, _BASE[id], people),
+        "today": _day(midnight, 0, _BASE[id], people),
+        "state": state,
+        "alerts": [],
+    }
+
+
+def _value(datastream: str, at: str, lps: float) -> Json:
+    return {"datastream": datastream, "time": at, "discharge_lps": lps, "quality": 1}
+
+
+def _alert() -> Json:
+    fired = iso(COLLAPSE + timedelta(minutes=20))
+    return {
+        "id": 7,
+        "code": "K7",
+        "kahriz": "agh-dere",
+        "kind": "blockage",
+        "key": "",
+        "audience": "committee",
+        "state": "firing",
+        "since": iso(COLLAPSE),
+        "pending_at": iso(COLLAPSE + timedelta(minutes=10)),
+        "fired_at": fired,
+        "last_seen": iso(NOW),
+        "resolved_at": None,
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "detector": "abrupt_drop",
+        "evidence": {
+            "observed_lps": 1.31,
+            "expected_lps": 2.42,
+            "deviation": -0.459,
+            "upstream_stage_change_m": 0.118,
+        },
+        "explanation": "Discharge at the outlet fell from 2.42 to 1.31 L/s (-46 %) within 10 min"
+        " while the level at shaft 3 rose by 0.118 m: the gallery between them is blocked.",
+        "timeline": [
+            {"at": iso(COLLAPSE + timedelta(minutes=10)), "what": "pending", "detail": ""},
+            {"at": fired, "what": "fired", "detail": "2 detections in a row"},
+        ],
+        "messages": [
+            _message(1, "Committee chair", "+99450•••0001", "az", FOLDED, fired),
+            _message(2, "District engineer", "+99450•••0009", "en", ENGLISH, fired),
+        ],
+    }
+
+
+def _past_alert() -> Json:
+    since, end = iso(SILENCE[0]), iso(SILENCE[1])
+    return _alert() | {
+        "id": 3,
+        "code": "K3",
+        "kahriz": "barana",
+        "kind": "offline",
+        "key": "barana-outlet",
+        "audience": "technician",
+        "state": "resolved",
+        "since": since,
+        "resolved_at": end,
+        "detector": "no_data",
+        "evidence": {"device": "barana-outlet", "silent_h": 9.0},
+        "explanation": "barana-outlet was not heard for 9.0 h.",
+        "timeline": [{"at": end, "what": "resolved", "detail": ""}],
+        "messages": [],
+    }
+
+
+def _message(number: int, contact: str, phone: str, language: str, text: str, at: str) -> Json:
+    return {
+        "id": number,
+        "alert": 7,
+        "code": "K7",
+        "kahriz": "agh-dere",
+        "kind": "blockage",
+        "contact": contact,
+        "phone": phone,
+        "reason": "first",
+        "language": language,
+        "text": text,
+        "encoding": "gsm7",
+        "parts": 1 if len(text) <= 160 else 2,
+        "state": "accepted",
+        "created_at": at,
+        "sent_at": at,
+        "error": None,
+    }
+
+
+def _device(kahriz: str, site: str, i: int) -> Json:
+    is_silent = kahriz == "velibey" and site == "outlet"
+    heard = NOW - (timedelta(hours=7) if is_silent else timedelta(minutes=4))
+    return {
+        "device": f"{kahriz}-{site}",
+        "kahriz": kahriz,
+        "status": "offline" if is_silent else "online",
+        "boot": 3,
+        "last_seq": 8640 + i,
+        "last_time": iso(heard),
+        "received_at": iso(heard),
+        "silent_for_s": (NOW - heard).total_seconds(),
+        "firmware": "sim-1",
+        "battery_v": 11.3 if is_silent else 12.6 - 0.1 * i,
+        "received": 8668,
+        "duplicate": 12 * i,
+        "quarantined": 0,
+        "lost": 28 if is_silent else 0,
+    }

@@ -70,6 +70,12 @@ def find(connection: Connection, id: int) -> Alert:
     return _alert(row)
 
 
+def find_all(connection: Connection, ids: Iterable[int]) -> dict[int, Alert]:
+    """Return alerts by id; an id that there is none of is absent."""
+    rows = connection.execute(select(alert).where(alert.c.id.in_(list(ids)))).mappings()
+    return {row["id"]: _alert(row) for row in rows}
+
+
 def list_alerts(
     connection: Connection,
     state: str | Sequence[str] | None = None,

@@ -1,0 +1,99 @@
+"""Columns to observations: a flag for every value, and discharge from stage where a curve is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from kahriz.quality.flagger import Flagger
+from kahriz.rating.dated import DatedRating
+from numpy.typing import NDArray
+
+from ingest.gather import Gathered
+from kahriz.errors import ConfigError
+from kahriz.observations import ObservationBatch, Quality, combine_flags, datastream_id
+from kahriz.sites import Registry
+from kahriz.units import Property
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A batch of observations, which message each row came from, and how many were unratable."""
+
+    observations: ObservationBatch
+    source: NDArray[np.int32]
+    n_unratable: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Derived:
+    stage: int
+    discharge: int
+    rating: DatedRating
+
+
+class Assessor:
+    """Flags values as they come and derives discharge.
+
+    Parameters
+    ----------
+    registry
+        What is measured, with limits and ratings.
+    flagger
+        The quality tests with what they remember of each datastream.
+    """
+
+    def __init__(self, registry: Registry, flagger: Flagger) -> None:
+        self._ids = tuple(d.id for d in registry.datastreams)
+        self._flagger = flagger
+        self._derived = tuple(_derived(registry))
+
+    def assess(self, batch: Gathered) -> Judged:
+        """Return the observations of `batch`: those measured first, then those derived."""
+        stream = np.array(batch.stream, np.int32)
+        time_ms = np.array(batch.time_ms, np.int64)
+        value = np.array(batch.value, np.float64)
+        source = np.array(batch.source, np.int32)
+        flags = self._flagger.flag(stream, time_ms, value)
+        columns = [(stream, time_ms, value, flags, source)]
+        n_unratable = 0
+        for derived in self._derived:
+            rows = np.flatnonzero((stream == derived.stage) & np.isfinite(value))
+            if len(rows):
+                rated = derived.rating.discharge(time_ms[rows], value[rows])
+                is_rated = np.isfinite(rated.discharge_lps)
+                n_unratable += int(np.count_nonzero(~is_rated))
+                rows = rows[is_rated]
+                discharge_flags = combine_flags([flags[rows], rated.quality[is_rated]])
+                columns.append(
+                    (
+                        np.full(len(rows), derived.discharge, np.int32),
+                        time_ms[rows],
+                        rated.discharge_lps[is_rated],
+                        discharge_flags,
+                        source[rows],
+                    )
+                )
+        stream, time_ms, value, flags, source = (
+            np.concatenate(column) for column in zip(*columns, strict=True)
+        )
+        flags = np.where(np.isfinite(value), flags, np.uint8(Quality.MISSING))
+        observations = ObservationBatch(
+            self._ids, stream, time_ms.astype("datetime64[ms]"), value, flags
+        )
+        return Judged(observations, source, n_unratable)
+
+
+def _derived(registry: Registry) -> list[_Derived]:
+    found: list[_Derived] = []
+    for i, d in enumerate(registry.datastreams):
+        if d.sensor is None:
+            stage = registry.index.get(datastream_id(d.kahriz.id, d.site.id, Property.STAGE))
+            if stage is None:
+                raise ConfigError(
+                    f"kahriz {d.kahriz.id!r} site {d.site.id!r}",
+                    "has a rating but no sensor for stage",
+                    'add a sensor with channel = "stage_m"',
+                )
+            found.append(_Derived(stage, i, DatedRating(d.site.rating, d.kahriz.zone)))
+    return found

@@ -1,0 +1,84 @@
+"""Background loops: one thread each, that outlives whatever goes wrong in a step."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ingest.metrics import Health, Metrics
+from kahriz.errors import KahrizError
+from kahriz.logs import Once
+
+_LOG = logging.getLogger(__name__)
+
+
+class Loop:
+    """Calls `step` every `interval_s` seconds, at once again while it says there is more.
+
+    Parameters
+    ----------
+    name
+        Part of the health report and label of its metrics.
+    step
+        Does one bounded piece of work; True: there is more.
+    interval_s
+        Wall seconds between two steps with nothing to do.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], bool],
+        interval_s: float,
+        metrics: Metrics,
+        health: Health,
+    ) -> None:
+        self.name = name
+        self._step = step
+        self._interval_s = interval_s
+        self._metrics = metrics
+        self._health = health
+        self._once = Once(_LOG)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step under way."""
+        self._stopping.set()
+
+    def join(self, timeout: float) -> None:
+        """Wait until it has ended."""
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            if not self.step_once():
+                self._stopping.wait(self._interval_s)
+
+    def step_once(self) -> bool:
+        """Do one step; a failure is said once, counted, and shown by /health until it is over."""
+        try:
+            more = self._step()
+        except (KahrizError, SQLAlchemyError) as error:
+            self._failed(str(error).splitlines()[0])
+            return False
+        except Exception as error:
+            # A fault in the code of one loop must not silence the others; its trace is logged.
+            _LOG.exception("step failed", extra={"loop": self.name})
+            self._failed(f"{type(error).__name__}: {error}")
+            return False
+        self._once.worked(self.name)
+        self._health.worked(self.name)
+        return more
+
+    def _failed(self, reason: str) -> None:
+        self._metrics.loop_errors.labels(self.name).inc()
+        self._once.failed(self.name, reason)
+        self._health.failed(self.name, reason)

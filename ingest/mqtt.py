@@ -1,0 +1,275 @@
+"""The way in: a persistent MQTT session whose messages are acknowledged by whoever stored them.
+
+The only file of ingest that knows paho. The paho thread does nothing but put messages on a queue:
+how much may wait there is bounded by the number of unacknowledged messages the broker may send
+(MQTT 5 Receive Maximum; with 3.1.1 the broker's own ``max_inflight_messages``).
+
+Each connection has a paho client of its own. A message remembers the client it came by, so an
+acknowledgement that comes after that connection broke goes nowhere instead of acknowledging
+another message that was given the same number: the broker delivers again, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from ingest.topics import STATUS_FILTER, UP_FILTER
+from kahriz.logs import Once
+from kahriz.settings import MqttSettings
+
+_LOG = logging.getLogger(__name__)
+
+SESSION_EXPIRY_S = 7 * 24 * 3600
+KEEPALIVE_S = 30
+MAX_PAUSE_S = 15.0
+ANSWER_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message as it came, and how to acknowledge it."""
+
+    topic: str
+    payload: bytes
+    mid: int
+    qos: int
+    source: paho.Client
+
+
+class Intake:
+    """Subscribes to every device and hands its messages over in batches.
+
+    Parameters
+    ----------
+    settings
+        Where the broker is and who we are there.
+    """
+
+    def __init__(self, settings: MqttSettings) -> None:
+        self._settings = settings
+        self._queue: queue.SimpleQueue[Incoming | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._subscribed = threading.Event()
+        self._client: paho.Client | None = None
+        self._protocol = (
+            MQTTProtocolVersion.MQTTv311
+            if settings.protocol == "3.1.1"
+            else MQTTProtocolVersion.MQTTv5
+        )
+        self._once = Once(_LOG)
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._problem = "not connected yet"
+
+    def start(self) -> None:
+        """Begin to connect; returns at once, and keeps trying for ever."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the broker; unacknowledged messages stay with it, for the next start."""
+        self._stopping.set()
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    @property
+    def state(self) -> str:
+        """``connected``, or what stands in the way."""
+        return "connected" if self._subscribed.is_set() else self._problem
+
+    def wait_until_subscribed(self, timeout: float) -> bool:
+        """Wait until the broker has confirmed the subscriptions."""
+        return self._subscribed.wait(timeout)
+
+    def waiting(self) -> int:
+        """Return how many messages are waiting to be taken."""
+        return self._queue.qsize()
+
+    def take(self, most: int, timeout: float) -> list[Incoming]:
+        """Return what is there, at most `most`; waits up to `timeout` seconds for the first."""
+        taken: list[Incoming] = []
+        try:
+            item = self._queue.get(timeout=timeout)
+            while item is not None:
+                taken.append(item)
+                if len(taken) >= most:
+                    break
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        return taken
+
+    def acknowledge(self, messages: Sequence[Incoming]) -> None:
+        """Tell the broker that `messages` need not be delivered again."""
+        for message in messages:
+            if message.qos:
+                message.source.ack(message.mid, message.qos)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send `payload` at QoS 1, as far as there is a connection now."""
+        client = self._client
+        if client is not None and client.is_connected():
+            client.publish(topic, payload, qos=1)
+
+    def _run(self) -> None:
+        pause = 0.5
+        while not self._stopping.is_set():
+            was_subscribed = self._connect_once()
+            pause = 0.5 if was_subscribed else min(pause * 2, MAX_PAUSE_S)
+            self._stopping.wait(pause * random.uniform(0.5, 1.0))
+
+    def _connect_once(self) -> bool:
+        """Hold one connection until it ends; return whether it ever was subscribed."""
+        where = f"{self._settings.host}:{self._settings.port}"
+        session = _Session(self, self._new_client())
+        client = session.client
+        try:
+            client.connect(
+                self._settings.host, self._settings.port, KEEPALIVE_S, **self._session_options()
+            )
+        except OSError as error:
+            self._problem = f"broker {where} cannot be reached: {error.strerror or error}"
+            self._once.failed("broker", self._problem)
+            return False
+        self._client = client
+        # paho's own thread: only then does an acknowledgement from ours go through its queue.
+        client.loop_start()
+        session.wait_until_over(self._stopping)
+        self._subscribed.clear()
+        client.disconnect()
+        client.loop_stop()
+        self._client = None
+        if self._stopping.is_set():
+            return session.was_subscribed
+        if not session.was_subscribed:
+            self._refused(where, session.refusal)
+        else:
+            self._problem = f"broker {where}: connection lost"
+            self._once.failed("broker", self._problem)
+        return session.was_subscribed
+
+    def _refused(self, where: str, refusal: ReasonCode | None) -> None:
+        is_credential = refusal is not None and refusal.value in (0x86, 0x87)
+        if not is_credential and self._settings.protocol == "auto":
+            # A broker that knows only 3.1.1 refuses MQTT 5, or just closes.
+            other = MQTTProtocolVersion.MQTTv311
+            is_v5 = self._protocol == MQTTProtocolVersion.MQTTv5
+            self._protocol = other if is_v5 else MQTTProtocolVersion.MQTTv5
+        reason = str(refusal) if refusal is not None else "closed the connection"
+        self._problem = f"broker {where} refuses user {self._settings.username!r}: {reason}"
+        is_last_try = self._protocol == MQTTProtocolVersion.MQTTv5
+        if is_credential or is_last_try or self._settings.protocol != "auto":
+            self._once.failed("broker", self._problem)
+
+    def _new_client(self) -> paho.Client:
+        settings = self._settings
+        is_v5 = self._protocol == MQTTProtocolVersion.MQTTv5
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id,
+            clean_session=None if is_v5 else False,
+            protocol=self._protocol,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        if settings.username:
+            client.username_pw_set(settings.username, settings.password.get_secret_value())
+        if settings.tls_ca is not None:
+            client.tls_set(ca_certs=str(settings.tls_ca))
+        return client
+
+    def _session_options(self) -> dict[str, Any]:
+        if self._protocol != MQTTProtocolVersion.MQTTv5:
+            return {}
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_EXPIRY_S
+        properties.ReceiveMaximum = self._settings.max_inflight
+        return {"clean_start": False, "properties": properties}
+
+    def filters(self) -> list[tuple[str, int]]:
+        """Return what is subscribed to; readings are shared where a group is configured."""
+        group = self._settings.shared_group
+        prefix = f"$share/{group}/" if group else ""
+        return [(prefix + UP_FILTER, 1), (prefix + STATUS_FILTER, 1)]
+
+    def _subscribed_by(self, session: _Session) -> None:
+        session.was_subscribed = True
+        self._once.worked("broker")
+        _LOG.info(
+            "subscribed",
+            extra={
+                "broker": f"{self._settings.host}:{self._settings.port}",
+                "mqtt": "5" if self._protocol == MQTTProtocolVersion.MQTTv5 else "3.1.1",
+            },
+        )
+        self._subscribed.set()
+
+
+class _Session:
+    """One connection: its paho client and what came of it."""
+
+    def __init__(self, intake: Intake, client: paho.Client) -> None:
+        self.client = client
+        self.refusal: ReasonCode | None = None
+        self.was_subscribed = False
+        self._intake = intake
+        self._over = threading.Event()
+        self._answered = threading.Event()
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+
+    def wait_until_over(self, stopping: threading.Event) -> None:
+        """Wait until the connection ends, `stopping` is set, or the broker has not answered.
+
+        amqtt leaves a client that speaks MQTT 5 without any answer.
+        """
+        if not self._answered.wait(ANSWER_TIMEOUT_S):
+            return
+        while not self._over.wait(0.2) and not stopping.is_set():
+            pass
+
+    def _on_disconnect(self, *_: Any) -> None:
+        self._over.set()
+        self._answered.set()
+
+    def _on_connect(
+        self, client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any
+    ) -> None:
+        self._answered.set()
+        if code.is_failure:
+            self.refusal = code
+            self._over.set()
+        else:
+            client.subscribe(self._intake.filters())
+
+    def _on_subscribe(
+        self, client: paho.Client, _data: Any, _mid: int, codes: list[ReasonCode], _props: Any
+    ) -> None:
+        refused = [code for code in codes if code.is_failure]
+        if refused:
+            self.refusal = refused[0]
+            self._over.set()
+        else:
+            self._intake._subscribed_by(self)
+
+    def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        self._intake._queue.put(
+            Incoming(topic, bytes(message.payload), message.mid, message.qos, client)
+        )

@@ -1,0 +1,39 @@
+"""The topics of docs/wire-format.md: who speaks, and about what."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+ROOT = "kahriz/v1"
+UP_FILTER = f"{ROOT}/+/up"
+STATUS_FILTER = f"{ROOT}/+/status"
+
+
+class Kind(StrEnum):
+    """What a device publishes."""
+
+    UP = "up"
+    STATUS = "status"
+
+
+class Topic(NamedTuple):
+    """A topic taken apart; `device` is who published, for the broker's ACL says so."""
+
+    device: str
+    kind: Kind
+
+
+@lru_cache(maxsize=65536)
+def parse(topic: str) -> Topic | None:
+    """Return who speaks about what, or None where the topic is not one of ours."""
+    parts = topic.split("/")
+    if len(parts) != 4 or f"{parts[0]}/{parts[1]}" != ROOT or parts[3] not in ("up", "status"):
+        return None
+    return Topic(parts[2], Kind(parts[3]))
+
+
+def ack_topic(device: str) -> str:
+    """Return where a device hears what it may free."""
+    return f"{ROOT}/{device}/down/ack"

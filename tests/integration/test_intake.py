@@ -1,0 +1,193 @@
+"""The way in, against real brokers: what is not acknowledged comes again, and nothing blocks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from pydantic import SecretStr
+
+from ingest.mqtt import Incoming, Intake
+from kahriz.deploy import INGEST_USER, password_line
+from kahriz.settings import MqttSettings
+from tests import servers
+from tests.servers import Server
+
+pytestmark = pytest.mark.server
+
+UP = "kahriz/v1/agh-dere-outlet/up"
+
+
+@contextmanager
+def intake(
+    port: int, *, user: str = "", password: str = "", protocol: Literal["auto", "3.1.1"] = "auto"
+) -> Iterator[Intake]:
+    settings = MqttSettings(
+        port=port, username=user, password=SecretStr(password), protocol=protocol, max_inflight=100
+    )
+    taken = Intake(settings)
+    taken.start()
+    try:
+        yield taken
+    finally:
+        taken.stop()
+
+
+def publish(port: int, payloads: list[bytes], topic: str = UP) -> None:
+    """Publish at QoS 1 and return once the broker has them all."""
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+    connected = threading.Event()
+    client.on_connect = lambda *_: connected.set()
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    assert connected.wait(5)
+    for info in [client.publish(topic, payload, qos=1) for payload in payloads]:
+        info.wait_for_publish(5)
+    client.disconnect()
+    client.loop_stop()
+
+
+def take(source: Intake, n: int) -> list[Incoming]:
+    """Take exactly `n` messages, or fail."""
+    taken: list[Incoming] = []
+    while len(taken) < n:
+        more = source.take(n - len(taken), timeout=10)
+        assert more, f"only {len(taken)} of {n} messages came"
+        taken += more
+    return taken
+
+
+@pytest.mark.parametrize("protocol", ["auto", "3.1.1"])
+def test_what_was_not_acknowledged_is_delivered_to_the_next_start(
+    mosquitto: Server, protocol: Literal["auto", "3.1.1"]
+) -> None:
+    with intake(mosquitto.port, protocol=protocol) as first:
+        assert first.wait_until_subscribed(10)
+        publish(mosquitto.port, [b"one", b"two", b"three"])
+        messages = take(first, 3)
+        first.acknowledge(messages[:1])
+    with intake(mosquitto.port, protocol=protocol) as second:
+        again = take(second, 2)
+
+    assert [m.payload for m in again] == [b"two", b"three"]
+
+
+def test_messages_published_while_ingest_was_away_are_there_when_it_comes_back(
+    mosquitto: Server,
+) -> None:
+    with intake(mosquitto.port) as first:
+        assert first.wait_until_subscribed(10)
+    publish(mosquitto.port, [b"%d" % i for i in range(300)])
+    with intake(mosquitto.port) as second:
+        messages: list[Incoming] = []
+        while len(messages) < 300:
+            some = take(second, 1)
+            second.acknowledge(some)
+            messages += some
+
+    assert [m.payload for m in messages] == [b"%d" % i for i in range(300)]
+
+
+def test_the_broker_sends_no_more_than_the_bound_before_an_acknowledgement(
+    mosquitto: Server,
+) -> None:
+    with intake(mosquitto.port) as source:
+        assert source.wait_until_subscribed(10)
+        publish(mosquitto.port, [b"x"] * 150)
+        held = take(source, 100)
+
+        assert source.take(1, timeout=0.5) == [], "max_inflight is 100"
+        source.acknowledge(held)
+        assert len(take(source, 50)) == 50
+
+
+def test_a_broker_that_was_killed_is_found_again() -> None:
+    with servers.mosquitto() as broker, intake(broker.port) as source:
+        assert source.wait_until_subscribed(10)
+        broker.kill()
+        broker.start()
+        deadline = 20
+        while deadline and source.state != "connected":
+            source.take(1, timeout=0.5)
+            deadline -= 1
+        publish(broker.port, [b"after"])
+
+        assert take(source, 1)[0].payload == b"after"
+
+
+def test_a_late_acknowledgement_does_not_touch_the_next_connection(mosquitto: Server) -> None:
+    with intake(mosquitto.port) as first:
+        assert first.wait_until_subscribed(10)
+        publish(mosquitto.port, [b"kept"])
+        stale = take(first, 1)
+    with intake(mosquitto.port) as second:
+        fresh = take(second, 1)
+        second.acknowledge(stale)
+    with intake(mosquitto.port) as third:
+        again = take(third, 1)
+
+    assert fresh[0].payload == again[0].payload == b"kept"
+
+
+def test_a_wrong_password_is_one_line_that_names_broker_and_user(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    files = {"passwords": password_line(INGEST_USER, "right") + "\n"}
+    config = "allow_anonymous false\npassword_file {folder}/passwords\n"
+    with servers.mosquitto(config, files=files) as broker:
+        with intake(broker.port, user=INGEST_USER, password="wrong") as source:
+            for _ in range(40):
+                source.take(1, timeout=0.1)
+
+            assert "refuses user 'kahriz-ingest'" in source.state
+            assert str(broker.port) in source.state
+        lines = [r for r in caplog.records if r.name == "ingest.mqtt"]
+        assert len(lines) == 1, "repeated identical failures are said once"
+
+
+def test_a_broker_that_is_down_is_one_line_that_names_it(caplog: pytest.LogCaptureFixture) -> None:
+    port = servers.free_port()
+    with intake(port) as source:
+        for _ in range(20):
+            source.take(1, timeout=0.1)
+
+        assert f"127.0.0.1:{port} cannot be reached" in source.state
+    assert len([r for r in caplog.records if r.name == "ingest.mqtt"]) == 1
+
+
+@contextmanager
+def demo_broker(folder: Path) -> Iterator[int]:
+    """Run the demo's own broker with one device and ingest."""
+    port = servers.free_port()
+    users = folder / "users"
+    users.write_text(f"{INGEST_USER}:secret\nagh-dere-outlet:token\n")
+    command = [sys.executable, "-m", "kahriz.cli.demo_broker", "127.0.0.1", str(port), str(users)]
+    with subprocess.Popen(command) as process:
+        try:
+            yield port
+        finally:
+            process.terminate()
+
+
+def test_the_demos_own_broker_carries_a_reading_and_refuses_a_wrong_token(tmp_path: Path) -> None:
+    with demo_broker(tmp_path) as port:
+        with intake(port, user=INGEST_USER, password="secret", protocol="3.1.1") as source:
+            assert source.wait_until_subscribed(20)
+            publish(port, [b"through"])
+            assert take(source, 1)[0].payload == b"through"
+        with intake(port, user=INGEST_USER, password="guess", protocol="3.1.1") as refused:
+            assert not refused.wait_until_subscribed(2)
+            assert "refuses user" in refused.state
+
+
+def test_ingest_finds_out_that_a_broker_knows_only_the_older_protocol(tmp_path: Path) -> None:
+    with demo_broker(tmp_path) as port, intake(port, user=INGEST_USER, password="secret") as source:
+        assert source.wait_until_subscribed(25)

@@ -55,6 +55,18 @@ class Window:
     def __len__(self) -> int:
         return len(self.stream)
 
+    @classmethod
+    def of(cls, stream: NDArray[np.int32], time_ms: NDArray[np.int64], value: Values) -> Window:
+        """Return the window of rows (n,) that are sorted by (stream, time) already."""
+        begins = np.ones(len(stream), dtype=bool)
+        np.not_equal(stream[1:], stream[:-1], out=begins[1:])
+        starts = np.flatnonzero(begins)
+        return cls(stream, time_ms, value, starts[np.cumsum(begins) - 1])
+
+    def take(self, rows: NDArray[np.bool_]) -> Window:
+        """Return the rows a mask (n,) keeps."""
+        return Window.of(self.stream[rows], self.time_ms[rows], self.value[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class LimitTable:

@@ -1,0 +1,48 @@
+"""The registry's limits as columns, one row a datastream."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kahriz.observations import Values
+from kahriz.quality import LimitTable
+from kahriz.sites import Datastream, Registry
+from kahriz.units import PROPERTIES
+
+SHORTEST_LOOK_BACK = timedelta(days=1)
+
+_HOUR_MS = 3_600_000
+
+
+def limits_of(registry: Registry) -> LimitTable:
+    """Return the limits of every datastream, rows as in ``registry.datastreams``.
+
+    Where a sensor has no ``range_fail``, and where no sensor measures the datastream but a rating
+    derives it, the gross range is what is possible at any kahriz.
+    """
+    columns = zip(*(_limits(d) for d in registry.datastreams), strict=True)
+    return LimitTable(*(np.array(column, np.float64) for column in columns))
+
+
+def look_back_ms(limits: LimitTable) -> NDArray[np.int64]:
+    """Return how far back (n_streams,) [ms] the tests need to see: a day, or the flat line's."""
+    hours: Values = np.nan_to_num(limits.flat_line_h, nan=0.0)
+    shortest = SHORTEST_LOOK_BACK // timedelta(milliseconds=1)
+    return np.maximum((hours + 1) * _HOUR_MS, shortest).astype(np.int64)
+
+
+def _limits(datastream: Datastream) -> tuple[float, ...]:
+    possible = PROPERTIES[datastream.measures].possible
+    sensor = datastream.sensor
+    if sensor is None:
+        return (*possible, nan, nan, nan, nan, nan)
+    return (
+        *(sensor.range_fail or possible),
+        *(sensor.range_suspect or (nan, nan)),
+        *(nan if limit is None else limit for limit in (sensor.max_rate_per_h, sensor.spike)),
+        nan if sensor.flat_line_h is None else sensor.flat_line_h,
+    )

@@ -82,7 +82,7 @@ def list_alerts(
     kahriz: str | None = None,
     limit: int = 100,
 ) -> list[Alert]:
-    """Return alerts, the newest trouble first.
+    """Return alerts, the newest trouble first; not those dropped before they were believed.
 
     Parameters
     ----------
@@ -96,6 +96,7 @@ def list_alerts(
         At most so many; >= 0.
     """
     query = select(alert).order_by(alert.c.since_ms.desc(), alert.c.id.desc()).limit(limit)
+    query = query.where((alert.c.state != "resolved") | alert.c.fired_at_ms.is_not(None))
     if state is not None:
         query = query.where(alert.c.state.in_([state] if isinstance(state, str) else list(state)))
     if kahriz is not None:

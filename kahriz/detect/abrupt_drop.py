@@ -14,7 +14,7 @@ from kahriz.detect.departure import (
     departure,
     normal,
 )
-from kahriz.detect.scene import FLOW_KINDS, Scene, device_of
+from kahriz.detect.scene import FLOW_KINDS, Scene, device_of, repeated
 from kahriz.detect.stuck import stuck_sensors
 from kahriz.detect.witnesses import Witnesses, diagnosis
 from kahriz.sites import Site, SiteKind
@@ -87,7 +87,7 @@ class AbruptDrop:
 
     def detect(self, view: KahrizView, now: datetime) -> tuple[Detection, ...]:
         """Return what is wrong at `now` at every outlet, and every sensor that is not right."""
-        found = list(stuck_sensors(view, now, self.name))
+        found = list(stuck_sensors(view, now))
         stuck = frozenset(detection.key for detection in found)
         for site in view.kahriz.sites_of(SiteKind.OUTLET):
             found += self._outlet(Scene(view, site, now, stuck))
@@ -126,7 +126,7 @@ class AbruptDrop:
         channel = scene.flow(scene.outlet)
         step = None if scene.device in scene.stuck else departure(channel, usual)
         if step is None:
-            return [_repeated(episode)]
+            return [repeated(episode)]
         if not step.is_beyond:
             return []
         onset_h = scene.hours(episode.since)
@@ -158,7 +158,7 @@ class AbruptDrop:
             held = self._stage.down * _HELD
             step = departure(channel, Normal(float(standing.evidence["expected_m"]), held, held))
             if step is None:
-                return _repeated(standing)
+                return repeated(standing)
             return _level(scene, shaft, step, standing.since) if step.is_beyond else None
         usual = normal(channel, self._stage, self._window, scene.known(device))
         step = None if usual is None else departure(channel, usual)
@@ -217,14 +217,3 @@ def _level(scene: Scene, shaft: Site, step: Departure, since: datetime) -> Detec
         f" ({100 * step.change:+.0f} cm). The outlet did not move."
     )
     return Detection(Kind.SENSOR, AbruptDrop.name, since, evidence, text, device_of(shaft))
-
-
-def _repeated(episode: Episode) -> Detection:
-    return Detection(
-        episode.kind,
-        AbruptDrop.name,
-        episode.since,
-        episode.evidence,
-        "No new reading since; the last word stands.",
-        episode.key,
-    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kahriz.clock import from_ms, to_ms
-from kahriz.detect import Episode, KahrizView, Kind
+from kahriz.detect import Detection, Episode, KahrizView, Kind
 from kahriz.detect.departure import (
     Channel,
     Interval,
@@ -137,3 +137,11 @@ def device_of(site: Site) -> str:
     """Return the device that measures the water at a site."""
     water = (Property.DISCHARGE, Property.STAGE)
     return next((s.device for s in site.sensor if s.measures in water), site.id)
+
+
+def repeated(episode: Episode) -> Detection:
+    """Return what an episode said when there is no new reading to say otherwise."""
+    said = "No new reading since; the last word stands."
+    return Detection(
+        episode.kind, "abrupt_drop", episode.since, episode.evidence, said, episode.key
+    )

@@ -9,17 +9,19 @@ import numpy as np
 
 from kahriz.clock import from_datetime64
 from kahriz.detect import Detection, KahrizView, Kind
+from kahriz.detect.scene import repeated
 from kahriz.observations import Quality, Series, datastream_id
 from kahriz.sites import Sensor, Site, SiteKind, flat_line_limit
 from kahriz.units import Property
 
 _FRESH = timedelta(hours=1)
 _IMPOSSIBLE = timedelta(hours=1)
+_DETECTOR = "abrupt_drop"
 _DRY_LPS = 0.02
 _DRY_HEAD_M = 0.003
 
 
-def stuck_sensors(view: KahrizView, now: datetime, detector: str) -> Iterator[Detection]:
+def stuck_sensors(view: KahrizView, now: datetime) -> Iterator[Detection]:
     """Yield one detection for each device whose flow or stage sensor is stuck at `now`."""
     said: set[str] = set()
     for site in view.kahriz.site:
@@ -28,22 +30,34 @@ def stuck_sensors(view: KahrizView, now: datetime, detector: str) -> Iterator[De
             series = view.series.get(name)
             if series is None or sensor.measures is Property.BATTERY_VOLTAGE:
                 continue
-            found = _judged(site, sensor, series, now, detector)
+            if _is_stale(series, now):
+                found = _as_it_was(view, sensor.device)
+            else:
+                found = _judged(site, sensor, series, now)
             if found is not None and found.key not in said:
                 said.add(found.key)
                 yield found
 
 
-def _judged(
-    site: Site, sensor: Sensor, series: Series, now: datetime, detector: str
-) -> Detection | None:
-    if len(series) < 4 or now - from_datetime64(series.time[-1]) > _FRESH:
-        return None
+def _is_stale(series: Series, now: datetime) -> bool:
+    return len(series) < 4 or now - from_datetime64(series.time[-1]) > _FRESH
+
+
+def _as_it_was(view: KahrizView, device: str) -> Detection | None:
+    """Return what stood when a sensor fell silent: silence does not repair it."""
+    for episode in view.episodes:
+        is_stuck = episode.evidence.get("fault") in ("flat_line", "out_of_range")
+        if episode.until is None and episode.key == device and is_stuck:
+            return repeated(episode)
+    return None
+
+
+def _judged(site: Site, sensor: Sensor, series: Series, now: datetime) -> Detection | None:
     impossible = _impossible_since(series)
     if impossible is not None:
         evidence: dict[str, float | str] = {"site": site.id, "fault": "out_of_range"}
         text = f"{sensor.channel} has been impossible for {_hours(now - impossible)} h."
-        return Detection(Kind.SENSOR, detector, impossible, evidence, text, sensor.device)
+        return Detection(Kind.SENSOR, _DETECTOR, impossible, evidence, text, sensor.device)
     limit = flat_line_limit(sensor)
     flat = None if limit is None else _flat_since(series, limit)
     if flat is None or _is_dry(site, sensor, float(series.value[-1])):
@@ -56,7 +70,7 @@ def _judged(
         "flat_h": _hours(now - flat),
     }
     text = f"{sensor.channel} has said {value:g} for {_hours(now - flat)} h without any change."
-    return Detection(Kind.SENSOR, detector, flat, evidence, text, sensor.device)
+    return Detection(Kind.SENSOR, _DETECTOR, flat, evidence, text, sensor.device)
 
 
 def _hours(span: timedelta) -> float:

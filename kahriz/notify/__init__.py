@@ -41,7 +41,6 @@ class Receipt:
     """The gateway's answer: it has the message, under its own reference."""
 
     reference: str
-    accepted_at: datetime
 
 
 class Notifier(Protocol):

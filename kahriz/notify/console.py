@@ -39,7 +39,7 @@ class ConsoleNotifier:
             stream.flush()
         except (OSError, ValueError) as error:
             raise DeliveryError(DeliveryReason.GATEWAY, str(error), permanent=False) from error
-        return Receipt(f"console-{message.id}", message.created_at)
+        return Receipt(f"console-{message.id}")
 
 
 def framed(message: Message) -> str:

@@ -42,4 +42,4 @@ class FileNotifier:
                 os.fsync(file.fileno())
         except OSError as error:
             raise DeliveryError(DeliveryReason.GATEWAY, str(error), permanent=False) from error
-        return Receipt(f"file-{message.id}", message.created_at)
+        return Receipt(f"file-{message.id}")

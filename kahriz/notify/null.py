@@ -20,4 +20,4 @@ class NullNotifier:
     def send(self, message: Message) -> Receipt:
         """Take `message`."""
         self.sent.append(message)
-        return Receipt(f"null-{message.id}", message.created_at)
+        return Receipt(f"null-{message.id}")

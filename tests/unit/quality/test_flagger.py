@@ -226,6 +226,15 @@ def test_a_second_hole_is_not_judged_beside_the_first() -> None:
     assert store.asked == [(0, 50 * FIVE_MINUTES)]
 
 
+def test_a_flat_line_is_seen_reading_by_reading_over_hours() -> None:
+    flagger = Flagger(LIMITS)
+    found = [flag(flagger, [(0, i * FIVE_MINUTES, 0.2)])[0] for i in range(16)]
+
+    # The limit is one hour: twelve steps of five minutes.
+    assert found[1:12] == [Quality.GOOD] * 11
+    assert found[12:] == [Quality.SUSPECT] * 4
+
+
 def test_a_stream_is_read_from_the_store_once_after_a_start() -> None:
     store = StoreFake()
     store.write(calm(10))

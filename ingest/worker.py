@@ -1,0 +1,219 @@
+"""Wire ingest together, run it, stop it; nothing else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
+
+from ingest.gather import Gatherer
+from ingest.judge import Assessor
+from ingest.loops import Loop
+from ingest.metrics import Health, Metrics
+from ingest.mqtt import Intake
+from ingest.pipeline import Pipeline, Stopped
+from ingest.rollups import Rollups
+from ingest.sender import Sender
+from ingest.status_page import StatusPage
+from ingest.watch import Watch
+from kahriz import plugins
+from kahriz.book import Book, checkpoints
+from kahriz.clock import from_ms, to_ms
+from kahriz.detect import DETECTORS
+from kahriz.errors import StoreUnavailable
+from kahriz.logs import Once
+from kahriz.notify import NOTIFIERS
+from kahriz.observations import DatastreamId
+from kahriz.quality.flagger import Flagger, no_history
+from kahriz.quality.limits import limits_of, look_back_ms
+from kahriz.rating.dated import validate
+from kahriz.settings import Settings
+from kahriz.sites import Registry
+from kahriz.store import Store, open_store
+
+_LOG = logging.getLogger(__name__)
+
+HEARTBEAT_S = 2.0
+DRAIN_S = 8.0
+
+
+class Worker:
+    """The ingest process."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        validate(registry)
+        self._settings = settings
+        self._registry = registry
+        self._clock = settings.clock.clock()
+        self._metrics = Metrics()
+        self._health = Health()
+        self._stopping = threading.Event()
+        self._once = Once(_LOG)
+        self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
+        self._book = Book(settings.book_url)
+        self._intake = Intake(settings.mqtt)
+        self._pipeline = self._build_pipeline()
+        self._page = StatusPage(
+            settings.ingest.metrics_host,
+            settings.ingest.metrics_port,
+            self._metrics.registry,
+            self._report,
+        )
+
+    def _build_pipeline(self) -> Pipeline:
+        settings = self._settings.ingest
+        gatherer = Gatherer(
+            self._registry,
+            timedelta(seconds=settings.future_tolerance_s),
+            timedelta(days=settings.oldest_days),
+        )
+        flagger = Flagger(limits_of(self._registry), History(self._registry, self._store))
+        return Pipeline(
+            gatherer,
+            Assessor(self._registry, flagger),
+            self._store,
+            self._book,
+            self._intake,
+            self._clock,
+            self._metrics,
+            self._health,
+            timedelta(seconds=settings.retry_max_s),
+        )
+
+    def _build_loops(self) -> list[Loop]:
+        rollups = Rollups(self._registry, self._store, self._book)
+        watch = Watch(
+            self._registry,
+            self._store,
+            self._book,
+            [plugins.load("detector", name, DETECTORS)() for name in DETECTORS],
+        )
+        notifiers = [
+            plugins.load("notifier", name, NOTIFIERS).from_settings(self._settings)
+            for name in self._settings.notify.notifiers
+        ]
+        sender = Sender(self._book, notifiers)
+        sender.recover(self._clock())
+
+        def watch_step() -> bool:
+            watch.step(self._clock())
+            return False
+
+        def sender_step() -> bool:
+            sender.step(self._clock())
+            return False
+
+        steps = {
+            "rollups": (lambda: rollups.step(self._clock()) > 0, 0.3),
+            "watch": (watch_step, 0.5),
+            "sender": (sender_step, 0.3),
+            "heartbeat": (self._heartbeat, HEARTBEAT_S),
+        }
+        return [
+            Loop(name, step, interval, self._metrics, self._health)
+            for name, (step, interval) in steps.items()
+        ]
+
+    def _report(self) -> dict[str, object]:
+        self._metrics.queue.set(self._intake.waiting())
+        return self._health.report(self._intake.state, self._intake.waiting())
+
+    def _heartbeat(self) -> bool:
+        report = self._report()
+        with self._book.begin() as connection:
+            checkpoints.put(connection, "ingest", report)
+        return False
+
+    def stop(self) -> None:
+        """Finish what is in hand and end `run`; safe from a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until `stop`; then drain what was taken, at most for some seconds."""
+        if not self._open_book():
+            return
+        loops = self._build_loops()
+        self._page.start()
+        _LOG.info(
+            "started", extra={"store": _shown(self._settings.store_url), "status": self._page.port}
+        )
+        for loop in loops:
+            loop.start()
+        self._intake.start()
+        guard = threading.Thread(target=self._give_up_waiting, name="drain", daemon=True)
+        guard.start()
+        try:
+            while not self._stopping.is_set():
+                if messages := self._intake.take(self._settings.ingest.max_batch, timeout=0.2):
+                    self._pipeline.process(messages)
+        except Stopped:
+            _LOG.warning("stopped while something was away; the broker keeps what was not stored")
+        finally:
+            self._close(loops)
+
+    def _open_book(self) -> bool:
+        """Bring the book up to date, waiting for a server that is down; False: told to stop."""
+        while True:
+            try:
+                self._book.migrate()
+            except (StoreUnavailable, SQLAlchemyError) as error:
+                self._once.failed("book", str(error).splitlines()[0])
+                if self._stopping.wait(2.0):
+                    return False
+            else:
+                return True
+
+    def _give_up_waiting(self) -> None:
+        self._stopping.wait()
+        time.sleep(DRAIN_S)
+        self._pipeline.stop()
+
+    def _close(self, loops: list[Loop]) -> None:
+        for loop in loops:
+            loop.stop()
+        self._intake.stop()
+        for loop in loops:
+            loop.join(5)
+        self._page.stop()
+        self._store.close()
+        self._book.close()
+        _LOG.info("stopped")
+
+
+class History:
+    """What the quality tests look back on: the last hours of one datastream, from the store.
+
+    Nobody but this process writes what it has not seen yet, so "the newest" is asked for once.
+    """
+
+    def __init__(self, registry: Registry, store: Store) -> None:
+        self._ids = [d.id for d in registry.datastreams]
+        self._look_back_ms = look_back_ms(limits_of(registry))
+        self._store = store
+        self._newest: dict[DatastreamId, datetime] | None = None
+
+    def __call__(
+        self, stream: int, before_ms: int | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return times (n,) [ms] and values (n,) before `before_ms`, or up to the newest."""
+        datastream = self._ids[stream]
+        if before_ms is None:
+            if self._newest is None:
+                self._newest = {id: o.time for id, o in self._store.latest().items()}
+            if datastream not in self._newest:
+                return no_history(stream, None)
+            before_ms = to_ms(self._newest[datastream]) + 1
+        start = from_ms(before_ms - int(self._look_back_ms[stream]))
+        series = self._store.series(datastream, start, from_ms(before_ms))
+        return series.time.astype(np.int64), series.value
+
+
+def _shown(url: str) -> str:
+    """Return a store's address without what may be secret in it."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

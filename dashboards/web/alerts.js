@@ -5,33 +5,39 @@ import { instant, length, number } from "./format.js";
 import { phone } from "./phone.js";
 import { hasText, t } from "./texts.js";
 
-// A figure's name ends with its unit: observed_lps is in L/s.
+// A figure's name ends with its unit: observed_lps is in L/s. The longest ending is found first.
 const UNITS = [
-  ["_lps", "L/s", 2],
-  ["_m3", "m³", 0],
-  ["_m", "m", 3],
-  ["_v", "V", 1],
-  ["_h", "h", 1],
-  ["_min", "min", 0],
-  ["_s", "s", 0],
+  ["_lpcd", () => t("lpcd"), 0],
+  ["_lps", () => "L/s", 2],
+  ["_min", () => "min", 0],
+  ["_m3", () => "m³", 0],
+  ["_m", () => "m", 3],
+  ["_v", () => "V", 1],
+  ["_h", () => "h", 1],
 ];
-const SHARES = ["deviation", "threshold", "uncertainty", "drop", "change", "fraction"];
+const SHARES = /(deviation|limit|uncertainty|change)$/; // fractions, where no unit follows
+const CHANGES = /(deviation|change)/; // these carry their sign
+const SHOWN_ELSEWHERE = ["minutes_since"]; // the alert's age says it, and goes on ticking
 
 const named = (prefix, key) => (hasText(prefix + key) ? t(prefix + key) : key.replaceAll("_", " "));
 export const kindName = (kind) => named("kind_", kind);
 
+/** A figure's name and its value with a unit, as [name, text]. */
 function figure(key, value) {
-  if (typeof value !== "number") return [named("ev_", key), String(value)];
+  if (typeof value !== "number") return [named("ev_", key), named("fault_", String(value))];
+  const plus = CHANGES.test(key) && value > 0 ? "+" : "";
   const unit = UNITS.find(([suffix]) => key.endsWith(suffix));
-  const stem = unit ? key.slice(0, -unit[0].length) : key;
-  if (unit) return [named("ev_", stem), `${number(value, unit[2])} ${unit[1]}`];
-  const isShare = SHARES.some((word) => key.endsWith(word)) && Math.abs(value) <= 10;
-  if (isShare) return [named("ev_", key), `${value > 0 ? "+" : ""}${number(value * 100)} %`];
+  if (unit) {
+    const [suffix, name, digits] = unit;
+    return [named("ev_", key.slice(0, -suffix.length)), `${plus}${number(value, digits)} ${name()}`];
+  }
+  if (SHARES.test(key)) return [named("ev_", key), `${plus}${number(value * 100)} %`];
   return [named("ev_", key), number(value, Number.isInteger(value) ? 0 : 3)];
 }
 
 function evidence(alert) {
-  const pairs = Object.entries(alert.evidence).map(([key, value]) => {
+  const figures = Object.entries(alert.evidence).filter(([key]) => !SHOWN_ELSEWHERE.includes(key));
+  const pairs = figures.map(([key, value]) => {
     const [name, text] = figure(key, value);
     return el("div", {}, el("dt", {}, name), el("dd", {}, text));
   });

@@ -91,7 +91,7 @@ function options(uPlot, width, zone, span, readout) {
       {},
       line("water", { width: 2, fill: colour("water-wash") }),
       diamonds,
-      line("delivery", { width: 1.5, dash: [6, 3] }),
+      line("delivery", { width: 1.2 }),
       diamonds,
     ],
     hooks: { setCursor: [(plot) => readout(plot.cursor.idx)] },

@@ -40,7 +40,7 @@ function line(device, names) {
       "div",
       { class: "device" },
       el("span", { class: "device-name" }, device.device),
-      el("span", { class: "quiet" }, `${names.get(device.kahriz) ?? device.kahriz} · ${status}`),
+      el("span", { class: "quiet" }, `${names.get(device.kahriz) ?? device.kahriz ?? NONE} · ${status}`),
     ),
   );
   const cells = COLUMNS.map(([key, cell]) => el("td", { "data-label": t(key) }, cell(device)));

@@ -144,17 +144,18 @@ function pendingLine(alerts) {
 
 function showAlerts() {
   const { all, firing } = state.alerts;
-  const past = all.filter((a) => a.state === "resolved").slice(0, 10);
+  const past = all.filter((a) => a.state === "resolved" && a.fired_at).slice(0, 10);
   const pending = all.filter((a) => a.state === "pending");
   const calm = el("p", { class: "calm" }, sign("ok"), t("noAlerts"));
   const nodes = keep(shown.firing, firing, () => createAlert(acknowledge));
   const old = keep(shown.past, past, () => createPast((alert) => api.alert(alert.id)));
-  const ids = [language(), firing.map((a) => a.id), past.map((a) => a.id), pending.map((a) => [a.kahriz, a.kind])];
+  const ids = [language(), firing.map((a) => a.id), pending.map((a) => [a.kahriz, a.kind])];
   rebuild(byId("alerts-body"), ids, () => [
     ...(nodes.length ? nodes : [calm]),
     pending.length ? pendingLine(pending) : null,
-    old.length ? el("div", { class: "earlier" }, el("h3", {}, t("earlierAlerts")), ...old) : null,
   ]);
+  byId("earlier").hidden = old.length === 0;
+  rebuild(byId("earlier-body"), [language(), past.map((a) => a.id)], () => old);
 }
 
 function announce(before, after) {

@@ -78,7 +78,9 @@ class World:
         kahriz = next(k for k in self.kahrizes if k["id"] == id)
         base, people = _BASE[id], kahriz["people"]
         today = self.now.astimezone(_ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
-        rows = [_day(today - timedelta(days=back), back, base, people) for back in range(29, -1, -1)]
+        rows = [
+            _day(today - timedelta(days=back), back, base, people) for back in range(29, -1, -1)
+        ]
         rows = [row for back, row in zip(range(29, -1, -1), rows, strict=True) if back != 17]
         return {"kahriz": id, "timezone": "Asia/Baku", "by": "day", "people": people, "rows": rows}
 
@@ -100,6 +102,7 @@ class World:
         }
 
 
+_NOTHING_MEASURED = 17  # days ago
 _BASE = {"agh-dere": 2.42, "barana": 3.6, "velibey": 7.9}
 
 

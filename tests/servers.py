@@ -1,7 +1,8 @@
 """Real servers for tests: each on free loopback ports, in a folder of its own, gone afterwards.
 
 Every function here is a context manager that yields a running `Server`, ready to be spoken to.
-`Server.kill` is ``kill -9``, `Server.start` brings the same one back on the same port and data.
+`Server.kill` is ``kill -9``, `Server.start` brings the same one back on the same port and data,
+`Server.freeze` and `Server.thaw` are SIGSTOP and SIGCONT.
 """
 
 from __future__ import annotations
@@ -104,6 +105,15 @@ class Server:
                 raise RuntimeError(f"{self.name} ended with {code}:\n{self.log[-2000:]}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name} not ready in {_READY_S} s:\n{self.log[-2000:]}")
+
+    def freeze(self) -> None:
+        """Stop it in its tracks (SIGSTOP), connections open; return once every thread stands."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """Ask it to end and wait; what does not end is killed."""
@@ -212,18 +222,22 @@ bind-address = "127.0.0.1:{rpc}"
   bind-address = "127.0.0.1:{port}"
   auth-enabled = {auth}
   log-enabled = false
+  {http}
 """
 
 
 @contextmanager
-def influxd(*, auth: bool = False, port: int | None = None) -> Iterator[Server]:
-    """Run InfluxDB 1.x; with `auth`, the first user is to be made by ``CREATE USER``."""
+def influxd(*, auth: bool = False, http: str = "", port: int | None = None) -> Iterator[Server]:
+    """Run InfluxDB 1.x; with `auth`, the first user is to be made by ``CREATE USER``.
+
+    `http` is put into the configuration's section of that name.
+    """
     path = program("influxd", "influxdb")
     port = port or free_port()
     with _own_folder() as folder:
         conf = folder / "influxdb.conf"
         text = _INFLUXD_CONF.format(
-            rpc=free_port(), port=port, folder=folder, auth=str(auth).lower()
+            rpc=free_port(), port=port, folder=folder, auth=str(auth).lower(), http=http
         )
         conf.write_text(text, encoding="utf-8")
         command = [str(path), "run", "-config", str(conf)]

@@ -43,6 +43,8 @@ class Delivery:
         try:
             self.server.write(self.lines.body(first, stop))
         except TooLargeError as error:
+            if stop - first == 1:
+                self._make_sure_server_is_well(error)
             self._halve(first, stop, str(error), are_all_refused=False)
         except RefusedError as error:
             self._make_sure_server_is_well(error)
@@ -57,7 +59,7 @@ class Delivery:
         self._send(first, middle)
         self._send(middle, stop)
 
-    def _make_sure_server_is_well(self, refusal: RefusedError) -> None:
+    def _make_sure_server_is_well(self, refusal: Exception) -> None:
         # A server that refuses even a harmless point is sick: nothing may be given up for that.
         if self._is_server_well:
             return

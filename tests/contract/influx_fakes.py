@@ -103,9 +103,9 @@ def ask(server: str, method: str, path: str, body: bytes = b"", **headers: str) 
         connection.close()
 
 
-def query_v1(server: Server, text: str, database: str = "") -> bytes:
-    """Run an InfluxQL statement on a real 1.x server."""
-    path = "/query?" + urlencode({"q": text, "db": database, "epoch": "ms"})
+def query_v1(server: Server, text: str, **login: str) -> bytes:
+    """Run an InfluxQL statement on a real 1.x server; log in by ``u`` and ``p``."""
+    path = "/query?" + urlencode({"q": text, **login})
     return ask(f"{server.host}:{server.port}", "POST", path).body
 
 
@@ -129,8 +129,10 @@ def v2_path_before(server: Server) -> Iterator[str]:
             path = f"{asked.path}?{urlencode(asked.query)}"
             return ask(behind, asked.method, path, asked.body, Accept=asked.headers["accept"])
         assert "org" in asked.query
-        named = {"db": asked.query["bucket"], "precision": asked.query["precision"]}
-        return ask(behind, "POST", "/write?" + urlencode(named), asked.body)
+        database, _, policy = asked.query["bucket"].partition("/")
+        named = {"db": database, "rp": policy, "precision": asked.query["precision"]}
+        encoding = {k: v for k, v in asked.headers.items() if k == "content-encoding"}
+        return ask(behind, "POST", "/write?" + urlencode(named), asked.body, **encoding)
 
     with serve(pass_on) as address:
         yield address

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 
 from kahriz.errors import ConfigError
 from kahriz.observations import Quality
+from kahriz.rating import power_law, v_notch
 from kahriz.rating.power_law import PowerLaw
 from kahriz.rating.v_notch import VNotch90
+
+
+def test_the_examples_in_the_files_are_true() -> None:
+    results = [doctest.testmod(module) for module in (v_notch, power_law)]
+
+    assert all(result.attempted > 0 and result.failed == 0 for result in results)
 
 
 def test_eight_litres_a_second_stand_127_mm_over_a_v_notch() -> None:

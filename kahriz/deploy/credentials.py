@@ -33,7 +33,7 @@ _MOUNTED_MODE = 0o644
 
 _HEAD = (
     "# Put each secret into its device, then delete this file: the broker keeps only hashes.\n"
-    "# device\tsecret\n"
+    "# device:secret, as `kahriz sim --credentials` reads it too\n"
 )
 
 
@@ -107,7 +107,7 @@ def _service_secrets(folder: Path) -> tuple[str, ...]:
 def _device_secrets(
     folder: Path, devices: Collection[str], rotate: set[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    before = _read_lines(folder / PASSWORDS, ":")
+    before = _read_lines(folder / PASSWORDS)
     kept = {d: before[d] for d in devices if d in before and d not in rotate}
     fresh = {d: secrets.token_urlsafe(SECRET_BYTES) for d in sorted(devices) if d not in kept}
     removed = sorted(set(before) - set(devices) - {INGEST_USER})
@@ -125,8 +125,8 @@ def _device_secrets(
 
 def _hand_over(path: Path, devices: Collection[str], fresh: dict[str, str]) -> None:
     # Secrets of an earlier run that nobody fetched yet stay, unless they are void by now.
-    waiting = {d: s for d, s in _read_lines(path, "\t").items() if d in devices}
-    lines = [f"{device}\t{secret}" for device, secret in sorted((waiting | fresh).items())]
+    waiting = {d: s for d, s in _read_lines(path).items() if d in devices}
+    lines = [f"{device}:{secret}" for device, secret in sorted((waiting | fresh).items())]
     write_private(path, _HEAD + _text(lines))
 
 
@@ -134,12 +134,12 @@ def _text(lines: Iterable[str]) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _read_lines(path: Path, separator: str) -> dict[str, str]:
-    """Return what follows the first `separator` by what stands before it; comments left out."""
+def _read_lines(path: Path) -> dict[str, str]:
+    """Return what follows the first colon by what stands before it; comments left out."""
     if not path.exists():
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
-    pairs = (line.partition(separator) for line in lines if line and not line.startswith("#"))
+    pairs = (line.partition(":") for line in lines if line and not line.startswith("#"))
     return {name: rest for name, found, rest in pairs if found}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from pathlib import Path
 from typing import Any, Self
 
 import paho.mqtt.client as paho
@@ -15,7 +16,15 @@ _WAIT_S = 10.0
 class MqttClient:
     """One connection; every call waits for the broker's own answer to it."""
 
-    def __init__(self, port: int, user: str, secret: str, *, client_id: str = "") -> None:
+    def __init__(
+        self,
+        port: int,
+        user: str,
+        secret: str,
+        *,
+        client_id: str = "",
+        tls_ca: Path | None = None,
+    ) -> None:
         self._port = port
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -25,6 +34,9 @@ class MqttClient:
         )
         if user:
             self._client.username_pw_set(user, secret)
+        if tls_ca is not None:
+            self._client.tls_set(ca_certs=str(tls_ca))
+        self._host = "127.0.0.1" if tls_ca is None else "localhost"
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._messages: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self._dropped = threading.Event()
@@ -43,7 +55,7 @@ class MqttClient:
 
     def connect(self) -> str:
         """Return the broker's answer to CONNECT."""
-        self._client.connect("127.0.0.1", self._port)
+        self._client.connect(self._host, self._port)
         self._client.loop_start()
         return self._answers.get(timeout=_WAIT_S)
 

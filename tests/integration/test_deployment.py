@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ class Deployed:
         if user == INGEST_USER:
             return (self.secrets / "mqtt_ingest_password").read_text(encoding="utf-8")
         lines = (self.secrets / DEVICE_SECRETS).read_text(encoding="utf-8").splitlines()
-        return dict(line.split("\t") for line in lines if "\t" in line)[user]
+        return dict(line.split(":") for line in lines if not line.startswith("#"))[user]
 
     def reload(self) -> None:
         """Have it read its files again, as an operator does."""
@@ -178,15 +179,14 @@ class Deployed:
         return MqttClient(self.port, user, self.secret(user))
 
 
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Deployed]:
-    """Run mosquitto as docker-compose would, under a folder with a space in its name."""
-    folder = tmp_path / "a folder"
+@contextmanager
+def _deployed(folder: Path, more: str = "") -> Iterator[Deployed]:
+    """Run mosquitto on the deployed configuration and `more`, paths and port put right."""
     secrets = folder / "secrets"
     (folder / "data").mkdir(parents=True)
     create_credentials(secrets, list(load_registry(ROOT / "sites.example.toml").devices))
     port = free_port()
-    text = CONF.read_text(encoding="utf-8")
+    text = CONF.read_text(encoding="utf-8") + more
     for before, after in {
         "/mosquitto/secrets": str(secrets / "broker"),
         "/mosquitto/data": str(folder / "data"),
@@ -203,6 +203,13 @@ def deployed(tmp_path: Path) -> Iterator[Deployed]:
         yield Deployed(server, secrets)
     finally:
         server.stop()
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Iterator[Deployed]:
+    """Run the broker as docker-compose would, under a folder with a space in its name."""
+    with _deployed(tmp_path / "a folder") as running:
+        yield running
 
 
 def _accepts(port: int) -> bool:
@@ -314,3 +321,25 @@ def test_ingest_itself_hears_and_answers_a_device(deployed: Deployed) -> None:
             assert device.next_message() == (f"kahriz/v1/{A}/down/ack", b"thanks")
     finally:
         intake.stop()
+
+
+@pytest.mark.server
+def test_the_documented_tls_listener_takes_devices_that_trust_it(tmp_path: Path) -> None:
+    crt, key = tmp_path / "server.crt", tmp_path / "server.key"
+    make = [str(program("openssl", "openssl")), "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
+    make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*make, "-keyout", key, "-out", crt], check=True, capture_output=True)
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    port = free_port()
+    more = text.split("```conf\n")[1].split("```")[0]
+    more = more.replace("/mosquitto/tls", str(tmp_path)).replace("8883", f"{port} 127.0.0.1")
+    with _deployed(tmp_path / "broker", more) as running:
+        secret = running.secret(A)
+        thief = MqttClient(port, A, secret, client_id=INGEST_USER, tls_ca=crt)
+        with running.client(INGEST_USER) as ingest, thief as device:
+            ingest.connect()
+            ingest.subscribe("kahriz/v1/+/up")
+
+            assert device.connect() == "Success"
+            assert device.publish(f"kahriz/v1/{A}/up", b"sealed") == "Success"
+            assert ingest.next_message() == (f"kahriz/v1/{A}/up", b"sealed")

@@ -22,7 +22,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 def _plain(folder: Path) -> dict[str, str]:
     lines = (folder / DEVICE_SECRETS).read_text(encoding="utf-8").splitlines()
-    return dict(line.split("\t") for line in lines if not line.startswith("#"))
+    return dict(line.split(":") for line in lines if not line.startswith("#"))
 
 
 def _opens(stored: str, secret: str) -> bool:

@@ -12,9 +12,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from kahriz.errors import ConfigError, StoreRejected, StoreUnavailable
+from kahriz.errors import StoreRejected, StoreUnavailable
 from kahriz.observations import DatastreamId, Observation, ObservationBatch, Quality
-from kahriz.store import open_store
 from kahriz.store.influx import InfluxStore
 from tests.contract.influx_fakes import (
     CANARY,
@@ -304,25 +303,3 @@ def test_more_datastreams_than_the_server_lists_is_said(open_before: Opener) -> 
     store = open_before(Pretend2(broken=Answer.json(200, {"results": [cut]})))
     with pytest.raises(StoreUnavailable, match="max-row-limit"):
         store.latest()
-
-
-@pytest.mark.parametrize(
-    ("url", "problem"),
-    [
-        ("influxdb://host:8086", "names no host or no plain bucket"),
-        ("influxdb:///bucket", "names no host"),
-        ("influxdb://host:99999/bucket", "Port out of range"),
-        ("influxdb://host/buck et", "no plain bucket"),
-        ("influxdb://host/bucket?orga=x", "unknown option 'orga'"),
-    ],
-)
-def test_an_address_that_cannot_work_is_refused_at_once(url: str, problem: str) -> None:
-    with pytest.raises(ConfigError, match=problem):
-        open_store(url)
-
-
-def test_a_token_in_the_address_is_refused_and_not_repeated() -> None:
-    with pytest.raises(ConfigError, match="does not belong into the address") as refused:
-        open_store("influxdb://me:secret@host/bucket")
-
-    assert "secret" not in str(refused.value)

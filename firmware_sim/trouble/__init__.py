@@ -1,0 +1,94 @@
+"""What goes wrong: events with an onset, a severity, a duration, and the truth about them.
+
+Contract of every trouble:
+
+- A frozen pydantic model in one file of this folder, its kind in `TROUBLES`; its fields are the
+  keys a scenario may give.
+- `at_h` counts from the scenario's live start; negative lies in the history.
+- Each hook is a pure function of the arrays it is handed and of time; a trouble overrides the ones
+  it acts through and leaves the others alone. Outside [start, end) and its stated after-effects it
+  changes nothing.
+- Several troubles may overlap: they act one after the other in the scenario's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from firmware_sim.chance import Floats, TimesMs
+from firmware_sim.hydrology import HOUR_MS, Water
+
+TROUBLES: dict[str, str] = {
+    "blockage": "firmware_sim.trouble.water:Blockage",
+    "surge": "firmware_sim.trouble.water:Surge",
+    "decline": "firmware_sim.trouble.water:Decline",
+    "spike": "firmware_sim.trouble.sensors:Spike",
+    "flat_line": "firmware_sim.trouble.sensors:FlatLine",
+    "battery_sag": "firmware_sim.trouble.sensors:BatterySag",
+    "silent": "firmware_sim.trouble.devices:Silent",
+    "no_signal": "firmware_sim.trouble.devices:NoSignal",
+}
+
+Measure = Callable[[TimesMs], Floats]
+"""What the sensor would say (n,) at other instants (n,)."""
+
+
+class Trouble(BaseModel):
+    """One event at one kahriz, device or channel; see the module for the contract."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    needs: ClassVar[str] = "kahriz"
+    """What it happens to: ``kahriz``, ``device`` or ``channel`` (of a device)."""
+
+    kind: str
+    kahriz: str = ""
+    device: str = ""
+    channel: str = ""
+    at_h: float
+    """Onset, hours of pretended time after the live start."""
+    duration_h: float = Field(gt=0)
+    severity: float = Field(1.0, gt=0)
+    live_start_ms: int = 0
+    """Set when the scenario starts; not a key of the file."""
+
+    @property
+    def start_ms(self) -> int:
+        """Its onset."""
+        return self.live_start_ms + round(self.at_h * HOUR_MS)
+
+    @property
+    def end_ms(self) -> int:
+        """The first instant it is over."""
+        return self.start_ms + round(self.duration_h * HOUR_MS)
+
+    def is_on(self, time_ms: TimesMs) -> NDArray[np.bool_]:
+        """Whether it lasts at each instant (n,)."""
+        return np.asarray((time_ms >= self.start_ms) & (time_ms < self.end_ms))
+
+    def hours_since_start(self, time_ms: TimesMs) -> Floats:
+        """Return hours (n,) since its onset, 0 before."""
+        return np.maximum(time_ms - self.start_ms, 0) / HOUR_MS
+
+    def hours_since_end(self, time_ms: TimesMs) -> Floats:
+        """Return hours (n,) since its end, 0 before."""
+        return np.maximum(time_ms - self.end_ms, 0) / HOUR_MS
+
+    def change_water(self, water: Water, time_ms: TimesMs) -> None:
+        """Change the kahriz's `water` at `time_ms` (n,) in place, before anybody draws any."""
+
+    def change_values(self, values: Floats, time_ms: TimesMs, measure: Measure) -> Floats:
+        """Return what the troubled sensor says (n,) instead of `values` (n,)."""
+        return values
+
+    def is_powered(self, time_ms: TimesMs) -> NDArray[np.bool_]:
+        """Whether the device runs, and so measures, at each instant (n,)."""
+        return np.ones(len(time_ms), dtype=bool)
+
+    def has_signal(self, time_ms: TimesMs) -> NDArray[np.bool_]:
+        """Whether the device can reach the broker at each instant (n,)."""
+        return self.is_powered(time_ms)

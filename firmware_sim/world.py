@@ -1,0 +1,122 @@
+"""The world the devices stand in: the water, who draws it, and what goes wrong, at any instant."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_sim.chance import Floats, TimesMs, key
+from firmware_sim.demand import delivered
+from firmware_sim.hydrology import Water, natural_water
+from firmware_sim.scenario import DeviceSpec, KahrizSpec, Scenario
+from firmware_sim.sensor import DEFAULT_SENSORS, battery_voltage, measured
+from firmware_sim.trouble import Trouble
+from kahriz import plugins
+from kahriz.clock import from_ms, iso
+from kahriz.rating import RATINGS, Rating
+from kahriz.rating.v_notch import MAX_HEAD_M
+
+
+class World:
+    """A scenario that has begun; every answer is a pure function of (seed, time).
+
+    Parameters
+    ----------
+    scenario
+        What there is.
+    seed
+        Chance; the same seed gives the same values.
+    live_start_ms
+        The instant the events' hours count from.
+    """
+
+    def __init__(self, scenario: Scenario, seed: int, live_start_ms: int) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.troubles: tuple[Trouble, ...] = tuple(
+            t.model_copy(update={"live_start_ms": live_start_ms}) for t in scenario.trouble
+        )
+        self._devices = scenario.devices()
+        self._weir: Rating = plugins.load("rating", "v_notch_90", RATINGS)()
+
+    def water(self, kahriz: KahrizSpec, time_ms: TimesMs) -> Water:
+        """Return the kahriz's water at `time_ms` (n,), troubles and demand included."""
+        seed = key(self.seed, kahriz.id)
+        water = natural_water(kahriz.source, kahriz.shaft, seed, time_ms)
+        for trouble in self.troubles:
+            if trouble.kahriz == kahriz.id:
+                trouble.change_water(water, time_ms)
+        water.delivery_lps = delivered(kahriz.delivery, seed, time_ms, water.outlet_lps)
+        return water
+
+    def due(self, device: str, after_ms: int, now_ms: int, interval_ms: int) -> TimesMs:
+        """Return the instants (n,) in (after, now] on the grid of whole intervals since 1970."""
+        first = (after_ms // interval_ms + 1) * interval_ms
+        return np.arange(first, now_ms + 1, interval_ms, dtype=np.int64)
+
+    def measure(self, device: str, time_ms: TimesMs) -> dict[str, Floats]:
+        """Return what the device's sensors say (n,) a channel at `time_ms` (n,)."""
+        kahriz, spec = self._devices[device]
+        water = self.water(kahriz, time_ms)
+        return {c: self._channel(kahriz, spec, c, time_ms, water) for c in spec.channels}
+
+    def is_powered(self, device: str, time_ms: TimesMs) -> NDArray[np.bool_]:
+        """Whether the device measures at each instant (n,)."""
+        powered = [t.is_powered(time_ms) for t in self.troubles if t.device == device]
+        on = np.ones(len(time_ms), dtype=bool)
+        for other in powered:
+            on &= other
+        return on
+
+    def has_signal(self, device: str, now_ms: int) -> bool:
+        """Whether the device can reach the broker now."""
+        at = np.array([now_ms], dtype=np.int64)
+        return all(bool(t.has_signal(at)[0]) for t in self.troubles if t.device == device)
+
+    def _channel(
+        self, kahriz: KahrizSpec, spec: DeviceSpec, channel: str, time_ms: TimesMs, water: Water
+    ) -> Floats:
+        seed = key(self.seed, kahriz.id, spec.id, channel)
+        sensor = spec.sensor.get(channel, DEFAULT_SENSORS[channel])
+        truth = self._truth(spec, channel, water, time_ms, seed)
+        values = measured(sensor, seed, time_ms, truth)
+        if channel in ("discharge_lps", "turbidity_ntu"):
+            values = np.maximum(values, 0.0)
+
+        def sound(at: TimesMs) -> Floats:
+            then = self._truth(spec, channel, self.water(kahriz, at), at, seed)
+            return measured(sensor, seed, at, then)
+
+        for trouble in self.troubles:
+            if trouble.device == spec.id and trouble.channel == channel:
+                values = trouble.change_values(values, time_ms, sound)
+        return values
+
+    def _truth(
+        self, spec: DeviceSpec, channel: str, water: Water, time_ms: TimesMs, seed: int
+    ) -> Floats:
+        if channel == "battery_v":
+            return battery_voltage(seed, time_ms)
+        if channel == "stage_m":
+            return water.shaft_stage_m if spec.at == "shaft" else self._stage(water.outlet_lps)
+        if channel == "discharge_lps":
+            return water.delivery_lps if spec.at == "line" else water.outlet_lps
+        return np.asarray(getattr(water, channel))
+
+    def _stage(self, discharge_lps: Floats) -> Floats:
+        """Return the head (n,) [m] over the weir; one that runs over shows its rim."""
+        return np.nan_to_num(self._weir.stage(discharge_lps), nan=MAX_HEAD_M)
+
+
+def write_truth(path: Path, world: World) -> None:
+    """Write the troubles as CSV: what a detector's alerts are to be compared with."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["start", "end", "kind", "kahriz", "device", "channel", "severity"])
+        for t in world.troubles:
+            place = t.kahriz or world.scenario.devices()[t.device][0].id
+            times = (iso(from_ms(t.start_ms)), iso(from_ms(t.end_ms)))
+            table.writerow([*times, t.kind, place, t.device, t.channel, t.severity])

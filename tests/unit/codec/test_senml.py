@@ -109,6 +109,14 @@ def test_a_payload_is_encoded_to_the_documented_bytes() -> None:
     )
 
 
+def test_every_millisecond_comes_back_as_it_was() -> None:
+    instants = range(7_000_000_000_000, 7_000_000_001_000)
+    for instant in instants:
+        payload = SenML().encode(Readings(1, [0], [instant], ["stage_m"], [0.1]))
+
+        assert SenML().decode(payload).time_ms == [instant]
+
+
 @pytest.mark.parametrize(
     ("records", "reason"),
     [

@@ -110,7 +110,8 @@ def test_a_payload_is_encoded_to_the_documented_bytes() -> None:
 
 
 def test_every_millisecond_comes_back_as_it_was() -> None:
-    instants = range(7_000_000_000_000, 7_000_000_001_000)
+    # Around here seconds as one float, times a thousand, fall short of a quarter of them.
+    instants = range(2_170_000_000_000, 2_170_000_001_000)
     for instant in instants:
         payload = SenML().encode(Readings(1, [0], [instant], ["stage_m"], [0.1]))
 

@@ -131,7 +131,8 @@ class AbruptDrop:
             return []
         onset_h = scene.hours(episode.since)
         seen = scene.witnesses(onset_h)
-        kind = _kept(episode.kind, diagnosis(step.change, -onset_h, seen), step.change)
+        judged = diagnosis(step.change, -onset_h, seen) if seen.is_any else episode.kind
+        kind = _kept(episode.kind, judged, step.change)
         return [] if kind is None else [_water(scene, kind, step, seen, episode.since)]
 
     def _before_the_last_episode(self, scene: Scene) -> Normal | None:

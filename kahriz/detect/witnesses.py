@@ -53,6 +53,11 @@ class Witnesses:
             return 0
         return 1 if self.stage_change_m > 0 else -1
 
+    @property
+    def is_any(self) -> bool:
+        """Whether there is a witness at all."""
+        return self.stage_change_m is not None or self.line_change is not None
+
     def line_followed(self, outlet_change: float) -> bool | None:
         """Return whether the line moved with the outlet; None: no line, or it is not clear."""
         if self.line_change is None:

@@ -1,0 +1,91 @@
+"""Every registered notifier keeps the contract of ``kahriz.notify``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kahriz import plugins
+from kahriz.errors import DeliveryError
+from kahriz.notify import NOTIFIERS, Message, Notifier
+from kahriz.notify.console import ConsoleNotifier, framed
+from kahriz.notify.file import FileNotifier
+from kahriz.settings import Settings
+
+TEXT = "#K7 Ağ Dərə, Molla Cəlilli: kəhriz tıxanıb. Su 9,1 L/s, əvvəl 14,8 (-38%)."
+MESSAGE = Message(
+    id=7,
+    phone="+994500000001",
+    contact="Committee chair",
+    language="az",
+    text=TEXT,
+    encoding="ucs2",
+    parts=2,
+    created_at=datetime(2026, 11, 22, 6, tzinfo=UTC),
+    alert_code="K7",
+)
+
+
+@pytest.fixture(params=sorted(NOTIFIERS))
+def notifier(request: pytest.FixtureRequest, tmp_path: Path) -> Notifier:
+    settings = Settings(data_dir=tmp_path / "new")
+    made: Notifier = plugins.load("notifier", request.param, NOTIFIERS).from_settings(settings)
+    return made
+
+
+def test_a_message_it_took_has_a_reference(notifier: Notifier) -> None:
+    assert notifier.send(MESSAGE).reference
+
+
+def test_a_retry_of_the_same_message_is_taken_too(notifier: Notifier) -> None:
+    assert notifier.send(MESSAGE).reference == notifier.send(MESSAGE).reference
+
+
+def test_the_file_holds_one_json_line_a_message_as_it_left(tmp_path: Path) -> None:
+    notifier = FileNotifier(tmp_path / "folder" / "messages.jsonl")
+    notifier.send(MESSAGE)
+    notifier.send(MESSAGE)
+    lines = (tmp_path / "folder" / "messages.jsonl").read_text(encoding="utf-8").splitlines()
+
+    assert [json.loads(line)["text"] for line in lines] == [TEXT, TEXT]
+    assert json.loads(lines[0])["created_at"] == "2026-11-22T06:00:00Z"
+    assert json.loads(lines[0])["alert_code"] == "K7"
+
+
+def test_a_file_that_cannot_be_written_is_worth_another_try(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be", encoding="utf-8")
+
+    with pytest.raises(DeliveryError) as refused:
+        FileNotifier(tmp_path / "taken" / "messages.jsonl").send(MESSAGE)
+
+    assert not refused.value.permanent
+
+
+def test_the_console_shows_the_text_the_recipient_and_the_cost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ConsoleNotifier().send(MESSAGE)
+    shown = capsys.readouterr().err
+
+    assert "+994500000001" in shown
+    assert "kəhriz tıxanıb" in shown
+    assert "2 SMS, ucs2" in shown
+
+
+def test_the_frame_is_straight() -> None:
+    lines = framed(MESSAGE).strip().splitlines()
+
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_a_console_that_is_gone_is_worth_another_try(tmp_path: Path) -> None:
+    stream = (tmp_path / "closed").open("w", encoding="utf-8")
+    stream.close()
+
+    with pytest.raises(DeliveryError) as refused:
+        ConsoleNotifier(stream).send(MESSAGE)
+
+    assert not refused.value.permanent

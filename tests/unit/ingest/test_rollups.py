@@ -264,14 +264,17 @@ def test_the_cost_of_a_late_reading_does_not_grow_with_the_history(bench: Bench)
     assert bench.store.rows_read < 2 * 12 * 30
 
 
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from([1.0, 5.0, 5.0, 5.0, 5.0, 29.0, 31.0, 60.0, 60.0, 119.0, 121.0, 700.0]),
-        st.sampled_from([0.0, 1.0, 2.5, 400.0]),
-        st.sampled_from([Quality.GOOD] * 4 + list(Quality)),
-    ),
-    min_size=1,
-    max_size=80,
+def random_steps(*minutes: float) -> st.SearchStrategy[list[tuple[float, float, Quality]]]:
+    values = st.sampled_from([0.0, 1.0, 2.5, 400.0])
+    quality = st.sampled_from([Quality.GOOD] * 4 + list(Quality))
+    step = st.tuples(st.sampled_from(minutes), values, quality)
+    return st.lists(step, min_size=1, max_size=80)
+
+
+STEPS = st.one_of(
+    random_steps(1.0, 5.0, 5.0, 5.0, 29.0, 31.0, 60.0, 119.0, 121.0, 700.0),
+    # Where only the neighbours tell a gap from a slow logger.
+    random_steps(20.0, 35.0, 65.0, 100.0, 115.0),
 )
 
 

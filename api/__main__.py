@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ from kahriz.settings import ApiSettings, Settings, load_settings
 from kahriz.sites import load_registry
 from kahriz.store import open_store
 
+_LOG = logging.getLogger("api")
 _DRAIN_S = 10
 _MOST_CONNECTIONS = 1000
 
@@ -88,7 +90,7 @@ def _migrate(book: Book) -> None:
         book.migrate()
     except StoreUnavailable as error:
         # Ingest brings it up to date too; until it can be reached, answers are 503.
-        sys.stderr.write(f"kahriz api: {error}\n")
+        _LOG.warning("book unavailable", extra={"reason": error.reason})
 
 
 class _Server(uvicorn.Server):
@@ -108,6 +110,7 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
         http="httptools",
         ws="none",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -117,7 +120,10 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
     # Uvicorn sends itself the signal again once it has stopped; for us that was the clean end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    host, port = listener.getsockname()[:2]
+    _LOG.info("listening", extra={"host": host, "port": port})
     _Server(config).run(sockets=[listener])
+    _LOG.info("stopped")
 
 
 def main() -> None:

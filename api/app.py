@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from api import documented, problems
 from api.deps import Service
-from api.events import Changes, Counters
+from api.events import LOOK_PATIENCE_S, Changes, Counters
 from api.health import Health
 from api.metrics import Metrics
 from api.middleware import BodyLimit, HeadAsGet, RequestCounts, SecurityHeaders
@@ -115,16 +115,20 @@ def _service(
         clock=clock,
         wall=wall,
         reads=reads,
-        changes=Changes(lambda: _counters(reads)),
+        changes=Changes(
+            {
+                "store": lambda: reads.store(_newest, LOOK_PATIENCE_S),
+                "book": lambda: reads.book(changes.counters, LOOK_PATIENCE_S),
+            }
+        ),
         health=Health(reads, wall, counts),
         metrics=counts,
     )
 
 
-async def _counters(reads: Reads) -> Counters:
-    newest = await reads.store(lambda store: store.latest())
-    latest_of: Hashable = frozenset((o.datastream, o.time, o.quality) for o in newest.values())
-    return {"latest": latest_of} | await reads.book(changes.counters)
+def _newest(store: Store) -> Counters:
+    # Not the value: NaN differs from itself.
+    return {"latest": frozenset((o.datastream, o.time, o.quality) for o in store.latest().values())}
 
 
 @asynccontextmanager

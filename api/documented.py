@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api import schemas
 from api.problems import MEDIA_TYPE, Problem, body
-from api.schemas import ProblemAnswer
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -75,31 +75,40 @@ def _made(app: FastAPI) -> dict[str, Any]:
         description=app.description,
         routes=app.routes,
     )
-    schemas = made["components"]["schemas"]
-    schemas |= _own_schemas()
-    _leave_out_unused(schemas)
+    components: dict[str, Any] = made["components"]["schemas"]
+    components |= _own_schemas()
+    _leave_out_unused(components)
+    _bring_back_nulls(components)
     for operations in made["paths"].values():
         for operation in operations.values():
-            _add_examples(operation, schemas)
+            _add_examples(operation, components)
     return made
 
 
 def _own_schemas() -> dict[str, Any]:
-    schema = ProblemAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = schemas.ProblemAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
     parts: dict[str, Any] = schema.pop("$defs")
     return parts | {"ProblemAnswer": schema}
 
 
-def _leave_out_unused(schemas: dict[str, Any]) -> None:
+def _leave_out_unused(components: dict[str, Any]) -> None:
     # FastAPI's own shape of a 422, which no route here answers with.
     for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
+        components.pop(name, None)
 
 
-def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+def _bring_back_nulls(components: dict[str, Any]) -> None:
+    # FastAPI leaves every null out of the document, also where an example needs it.
+    for name, component in components.items():
+        extra = getattr(schemas, name).model_config.get("json_schema_extra")
+        if isinstance(extra, dict):
+            component |= extra
+
+
+def _add_examples(operation: dict[str, Any], components: dict[str, Any]) -> None:
     for answer in (*operation["responses"].values(), operation.get("requestBody", {})):
         for content in answer.get("content", {}).values():
             name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
-            examples = schemas.get(name, {}).get("examples")
+            examples = components.get(name, {}).get("examples")
             if examples and "example" not in content:
                 content["example"] = examples[0]

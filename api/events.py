@@ -19,6 +19,7 @@ from kahriz.logs import Once
 MAX_STREAMS = 100
 PAUSE_S = 1.0
 KEEP_ALIVE_S = 15.0
+LOOK_PATIENCE_S = 3.0
 STALLED_S = 30.0
 """A reader who takes nothing for so long is let go."""
 
@@ -55,10 +56,20 @@ class Subscription:
 
 
 class Changes:
-    """Looks at cheap counters while anybody listens, and tells all who do."""
+    """Looks at cheap counters while anybody listens, and tells all who do.
 
-    def __init__(self, look: Callable[[], Awaitable[Counters]], limit: int = MAX_STREAMS) -> None:
-        self._look = look
+    Parameters
+    ----------
+    looks
+        By where they look: what reads the counters there. One that fails keeps back only its own.
+    limit
+        Readers at once.
+    """
+
+    def __init__(
+        self, looks: Mapping[str, Callable[[], Awaitable[Counters]]], limit: int = MAX_STREAMS
+    ) -> None:
+        self._looks = looks
         self._limit = limit
         self._seen: dict[str, Hashable] = {}
         self._readers: set[Subscription] = set()
@@ -91,13 +102,8 @@ class Changes:
 
     async def look_once(self) -> frozenset[str]:
         """Tell every reader what differs from the last look; return it."""
-        try:
-            counters = await self._look()
-        except Exception as error:
-            # Whatever it is, the next look may succeed, and the streams have to stay.
-            self._once.failed("events", str(error) or type(error).__name__)
-            return frozenset()
-        self._once.worked("events")
+        found = await asyncio.gather(*(self._look(where) for where in self._looks))
+        counters = {topic: value for part in found for topic, value in part.items()}
         absent = object()
         topics = frozenset(t for t, c in counters.items() if self._seen.get(t, absent) != c)
         self._seen |= counters
@@ -111,6 +117,16 @@ class Changes:
         self._is_over = True
         for reader in self._readers:
             reader.end()
+
+    async def _look(self, where: str) -> Counters:
+        try:
+            counters = await self._looks[where]()
+        except Exception as error:
+            # Whatever it is, the next look may succeed, and the streams have to stay.
+            self._once.failed(where, str(error) or type(error).__name__)
+            return {}
+        self._once.worked(where)
+        return counters
 
 
 class EventStream(Response):
@@ -135,7 +151,10 @@ class EventStream(Response):
             self._changes.unsubscribe(self._reader)
             for task in (sending, leaving):
                 task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            failure, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
+        # A client that went, or took nothing for too long, is no fault of ours.
+        if isinstance(failure, Exception) and not isinstance(failure, OSError):
+            raise failure
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

@@ -159,6 +159,8 @@ def _shown(value: object) -> str:
 
 
 def _of_http(error: HTTPException) -> Problem:
+    if error.status_code == 400:  # FastAPI's word for a body that cannot even be read as JSON
+        return invalid_parameter("body", "something else", "JSON in UTF-8 is wanted", "body")
     names = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
     details = {404: "nothing is at this address", 405: "this address does not take this method"}
     status = error.status_code

@@ -28,25 +28,33 @@ class Reads:
     """The store and the book as handlers use them: awaited, and never for ever.
 
     Each has its own threads: a store that hangs holds up no answer that needs the book alone.
+
+    Parameters
+    ----------
+    store, book
+        What is read.
+    patience_s
+        Seconds after which an answer that has not come is a 503.
     """
 
-    def __init__(self, store: Store, book: Book) -> None:
+    def __init__(self, store: Store, book: Book, patience_s: float = PATIENCE_S) -> None:
         self._store = store
         self._book = book
+        self.patience_s = patience_s
         self._for_store = ThreadPoolExecutor(THREADS, "store")
         self._for_book = ThreadPoolExecutor(THREADS, "book")
 
-    async def store(self, read: Callable[[Store], T], patience_s: float = PATIENCE_S) -> T:
-        """Return what `read` makes of the store; 503 if that takes longer than `patience_s`."""
-        return await _within(self._for_store, lambda: read(self._store), "store", patience_s)
+    async def store(self, read: Callable[[Store], T], patience_s: float | None = None) -> T:
+        """Return what `read` makes of the store; 503 if that takes too long."""
+        return await self._within(self._for_store, lambda: read(self._store), "store", patience_s)
 
-    async def book(self, read: Callable[[Connection], T], patience_s: float = PATIENCE_S) -> T:
+    async def book(self, read: Callable[[Connection], T], patience_s: float | None = None) -> T:
         """Return what `read` makes of one state of the book; 503 likewise."""
         return await self._in_book(self._book.read, read, patience_s)
 
     async def change_book(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` makes of the book, in a transaction that may change it."""
-        return await self._in_book(self._book.begin, work, PATIENCE_S)
+        return await self._in_book(self._book.begin, work, None)
 
     def close(self) -> None:
         """Start nothing more; what runs is left to end by itself."""
@@ -54,7 +62,7 @@ class Reads:
         self._for_book.shutdown(wait=False, cancel_futures=True)
 
     async def _in_book(
-        self, opened: Transaction, work: Callable[[Connection], T], patience_s: float
+        self, opened: Transaction, work: Callable[[Connection], T], patience_s: float | None
     ) -> T:
         def transaction() -> T:
             try:
@@ -65,12 +73,14 @@ class Reads:
                 reason = error.reason.removeprefix(f"book {self._book.url}: ")
                 raise unavailable("book", reason) from error
 
-        return await _within(self._for_book, transaction, "book", patience_s)
+        return await self._within(self._for_book, transaction, "book", patience_s)
 
-
-async def _within(threads: Executor, work: Callable[[], T], what: str, patience_s: float) -> T:
-    try:
-        async with asyncio.timeout(patience_s):
-            return await asyncio.get_running_loop().run_in_executor(threads, work)
-    except TimeoutError as error:
-        raise unavailable(what, f"no answer within {patience_s:g} s") from error
+    async def _within(
+        self, threads: Executor, work: Callable[[], T], what: str, patience_s: float | None
+    ) -> T:
+        patience_s = self.patience_s if patience_s is None else patience_s
+        try:
+            async with asyncio.timeout(patience_s):
+                return await asyncio.get_running_loop().run_in_executor(threads, work)
+        except TimeoutError as error:
+            raise unavailable(what, f"no answer within {patience_s:g} s") from error

@@ -45,5 +45,5 @@ def list_shapes(book: Connection, alert: int | None, limit: int) -> list[shapes.
     if alert is not None:
         alerts.find(book, alert)
     rows = messages.list_messages(book, alert, limit)
-    about = {id: alerts.find(book, id) for id in {row.alert_id for row in rows}}
+    about = alerts.find_all(book, {row.alert_id for row in rows})
     return [shapes.message(row, about[row.alert_id]) for row in rows]

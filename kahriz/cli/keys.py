@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kahriz.book import Book, audit, keys
-from kahriz.clock import iso, system_clock
+from kahriz.clock import system_clock
 from kahriz.settings import load_settings
 
 _WHO = "command line"
@@ -59,9 +59,9 @@ def show() -> None:
     table = Table("id", "name", "scope", "state", "created", "expires")
     with _opened() as (book, now), book.read() as connection:
         for key in keys.list_keys(connection):
-            expires = "never" if key.expires_at is None else iso(key.expires_at)
-            state = key.state(now)
-            table.add_row(key.id, key.name, key.scope, state, iso(key.created_at), expires)
+            expires = "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d}"
+            created = f"{key.created_at:%Y-%m-%d}"
+            table.add_row(key.id, key.name, key.scope, key.state(now), created, expires)
     Console().print(table)
 
 

@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from kahriz.book import alerts, devices
+from kahriz.clock import to_ms
+from kahriz.observations import DatastreamId, Observation, ObservationBatch, Quality
+from tests.integration.api import rows
+from tests.integration.api.client import NOW, Api, assert_problem
+
+V1 = "/api/v1"
+DAY = timedelta(days=1)
+MIDNIGHT = datetime(2026, 11, 21, 20, tzinfo=UTC)  # 22 November begins in Baku
+
+
+def test_a_kahriz_shows_its_water_now_and_yesterday_against_the_norms(api: Api) -> None:
+    rows.deliver(api, 2.4, MIDNIGHT - DAY, NOW)
+    rows.observe(api, "agh-dere.outlet.discharge", 2.5, NOW - DAY, NOW)
+
+    answer = api.json(f"{V1}/kahrizes")
+    first = answer["kahrizes"][0]
+
+    assert (answer["now"], answer["speed"]) == ("2026-11-22T12:00:00Z", 1.0)
+    assert [k["id"] for k in answer["kahrizes"]] == ["agh-dere", "barana", "velibey"]
+    assert (first["name"], first["people"], first["people_assumed"]) == ("Ağ Dərə", 2500, False)
+    assert first["delivery_now"] == {
+        "datastream": "agh-dere.line.discharge",
+        "time": "2026-11-22T11:55:00Z",
+        "discharge_lps": 2.4,
+        "quality": 1,
+    }
+    assert first["outlet_now"]["discharge_lps"] == 2.5
+    assert first["yesterday"]["label"] == "2026-11-21"
+    assert first["yesterday"]["volume_m3"] == pytest.approx(2.4 * 86.4)
+    assert first["yesterday"]["lpcd"] == pytest.approx(82.944)
+    assert first["yesterday"]["norm_met"] == "design"
+    assert first["yesterday"]["is_complete"] is True
+    assert first["today"]["is_complete"] is False
+    assert first["today"]["completeness"] == pytest.approx(16 / 24, abs=0.01)
+    assert first["state"] == "ok"
+    assert first["alerts"] == []
+
+
+def test_a_kahriz_without_data_is_unknown_and_all_its_figures_are_null(api: Api) -> None:
+    answer = api.json(f"{V1}/kahrizes/barana")
+
+    assert answer["state"] == "unknown"
+    assert [answer[k] for k in ("outlet_now", "delivery_now", "yesterday", "today")] == [None] * 4
+    assert (answer["people"], answer["people_assumed"]) == (800, True)
+    assert answer["datastreams"][0] == "barana.outlet.stage"
+    assert "barana.outlet.discharge" in answer["datastreams"]
+    assert answer["sites"][0] == {"id": "outlet", "kind": "outlet", "name": "Kəhrizin gözü"}
+
+
+@pytest.mark.parametrize(
+    ("alert", "state"),
+    [
+        ({}, "alert"),
+        ({"state": "pending"}, "ok"),
+        ({"state": "resolved"}, "ok"),
+        ({"kahriz": "barana"}, "ok"),
+        ({"kind": "sensor", "audience": "technician"}, "ok"),
+        ({"kind": "offline", "audience": "technician", "key": "agh-dere-line"}, "no_signal"),
+        ({"kind": "offline", "audience": "technician", "key": "agh-dere-outlet"}, "no_signal"),
+        ({"kind": "offline", "audience": "technician", "key": "agh-dere-shaft"}, "ok"),
+    ],
+)
+def test_firing_alerts_decide_the_state_of_their_kahriz(
+    api: Api, alert: dict[str, str], state: str
+) -> None:
+    rows.observe(api, "agh-dere.line.discharge", 2.4, NOW - DAY, NOW)
+    rows.raise_alert(api, **alert)
+
+    answer = api.json(f"{V1}/kahrizes/agh-dere")
+
+    assert answer["state"] == state
+    assert all(a["state"] == "firing" for a in answer["alerts"])
+
+
+def test_silence_at_the_outlet_outranks_an_alert_about_its_water(api: Api) -> None:
+    rows.raise_alert(api)
+    rows.raise_alert(api, kind="offline", audience="technician", key="agh-dere-outlet")
+
+    answer = api.json(f"{V1}/kahrizes/agh-dere")
+
+    assert answer["state"] == "no_signal"
+    assert {a["kind"] for a in answer["alerts"]} == {"blockage", "offline"}
+
+
+def test_water_by_day_covers_the_last_30_local_days_and_the_running_one_is_incomplete(
+    api: Api,
+) -> None:
+    rows.deliver(api, 1.0, NOW - 40 * DAY, NOW)
+
+    answer = api.json(f"{V1}/kahrizes/agh-dere/water")
+    labels = [row["label"] for row in answer["rows"]]
+
+    assert (labels[0], labels[-1], len(labels)) == ("2026-10-24", "2026-11-22", 30)
+    assert all(row["is_complete"] for row in answer["rows"][:-1])
+    assert answer["rows"][-1]["is_complete"] is False
+    assert answer["rows"][0]["volume_m3"] == pytest.approx(86.4)
+    assert (answer["by"], answer["timezone"], answer["completeness_limit"]) == (
+        "day",
+        "Asia/Baku",
+        0.9,
+    )
+
+
+def test_a_gap_is_not_bridged_and_completeness_says_so(api: Api) -> None:
+    rows.deliver(api, 1.0, MIDNIGHT - DAY, MIDNIGHT - DAY / 2)
+
+    (row,) = api.json(f"{V1}/kahrizes/agh-dere/water")["rows"]
+
+    assert row["completeness"] == pytest.approx(0.5, abs=0.01)
+    assert row["volume_m3"] == pytest.approx(43.2, rel=0.01)
+    assert row["is_complete"] is False
+
+
+def test_water_by_hour_begins_where_asked_and_ends_before_the_end(api: Api) -> None:
+    rows.deliver(api, 2.0, MIDNIGHT, NOW)
+    query = {"by": "hour", "start": "2026-11-22T01:00:00+04:00", "end": "2026-11-22T04:00:00+04:00"}
+
+    hours = api.json(f"{V1}/kahrizes/agh-dere/water", **query)["rows"]
+
+    assert [h["label"] for h in hours] == [f"2026-11-22T0{n}:00+04:00" for n in (1, 2, 3)]
+    assert [h["volume_m3"] for h in hours] == pytest.approx([7.2] * 3)
+    assert {h["lpcd"] for h in hours} == {None}
+
+
+def test_water_by_month_gives_whole_months_joined_from_their_days(api: Api) -> None:
+    rows.deliver(api, 1.0, datetime(2026, 10, 30, 20, tzinfo=UTC), NOW)
+    query = {"by": "month", "start": "2026-10-31T12:00:00Z", "end": "2026-11-02T00:00:00Z"}
+
+    months = api.json(f"{V1}/kahrizes/agh-dere/water", **query)["rows"]
+
+    assert [m["label"] for m in months] == ["2026-10", "2026-11"]
+    assert months[0]["volume_m3"] == pytest.approx(86.4)
+    assert months[0]["completeness"] == pytest.approx(1 / 31, abs=1e-3)
+    assert months[1]["volume_m3"] == pytest.approx(86.4 * (21 + 16 / 24), rel=1e-3)
+
+
+def test_late_data_counts_a_revision(api: Api) -> None:
+    rows.deliver(api, 1.0, MIDNIGHT - DAY, MIDNIGHT - DAY / 2)
+    api.now = NOW + timedelta(hours=1)
+    rows.deliver(api, 1.0, MIDNIGHT - DAY / 2, MIDNIGHT)
+
+    (row,) = api.json(f"{V1}/kahrizes/agh-dere/water")["rows"]
+
+    assert row["revision"] == 2
+    assert row["computed_at"] == "2026-11-22T13:00:00Z"
+    assert row["volume_m3"] == pytest.approx(86.4, rel=0.01)
+
+
+def test_every_datastream_says_what_measures_it_or_that_it_is_derived(api: Api) -> None:
+    listed = {d["id"]: d for d in api.json(f"{V1}/datastreams")["datastreams"]}
+
+    assert listed["agh-dere.outlet.stage"] == {
+        "id": "agh-dere.outlet.stage",
+        "kahriz": "agh-dere",
+        "site": "outlet",
+        "property": "stage",
+        "unit": "m",
+        "device": "agh-dere-outlet",
+        "channel": "stage_m",
+        "derived": False,
+    }
+    assert listed["agh-dere.outlet.discharge"]["derived"] is True
+    assert listed["agh-dere.outlet.discharge"]["device"] is None
+
+
+def test_observations_are_half_open_columns_under_a_name_with_their_unit(api: Api) -> None:
+    rows.observe(api, "agh-dere.shaft.stage", np.arange(12.0), NOW - timedelta(hours=1), NOW)
+    path = f"{V1}/datastreams/agh-dere.shaft.stage/observations"
+
+    answer = api.json(path, start="2026-11-22T11:05:00Z", end="2026-11-22T11:15:00Z")
+
+    assert answer == {
+        "datastream": "agh-dere.shaft.stage",
+        "unit": "m",
+        "start": "2026-11-22T11:05:00Z",
+        "end": "2026-11-22T11:15:00Z",
+        "n": 2,
+        "downsampled": False,
+        "time": ["2026-11-22T11:05:00Z", "2026-11-22T11:10:00Z"],
+        "stage_m": [1.0, 2.0],
+        "quality": [1, 1],
+    }
+
+
+def test_observations_of_the_last_24_h_without_any_are_empty_columns(api: Api) -> None:
+    answer = api.json(f"{V1}/datastreams/velibey.canal.discharge/observations")
+
+    assert (answer["start"], answer["end"]) == ("2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z")
+    assert (answer["n"], answer["time"], answer["discharge_lps"]) == (0, [], [])
+
+
+def test_many_observations_are_thinned_with_their_extremes_and_the_raw_count_kept(api: Api) -> None:
+    value = np.full(2880, 2.0)
+    value[1000], value[2000] = 0.1, 9.9
+    rows.observe(api, "agh-dere.line.discharge", value, NOW - 10 * DAY, NOW)
+    path = f"{V1}/datastreams/agh-dere.line.discharge/observations"
+
+    answer = api.json(path, start="2026-11-12T12:00:00Z", max_points=50)
+
+    assert (answer["n"], answer["downsampled"]) == (2880, True)
+    assert len(answer["time"]) == len(answer["discharge_lps"]) == len(answer["quality"]) <= 50
+    assert (min(answer["discharge_lps"]), max(answer["discharge_lps"])) == (0.1, 9.9)
+
+
+def test_latest_gives_each_datastream_its_newest_with_its_quality(api: Api) -> None:
+    name = DatastreamId("agh-dere.outlet.stage")
+    seen = Observation(name, NOW - timedelta(milliseconds=500), 0.079, Quality.SUSPECT)
+    api.store.write(ObservationBatch.of([seen]))
+
+    answer = api.json(f"{V1}/latest")
+
+    assert answer["observations"] == [
+        {
+            "datastream": "agh-dere.outlet.stage",
+            "time": "2026-11-22T11:59:59.500Z",
+            "value": 0.079,
+            "unit": "m",
+            "quality": 3,
+        }
+    ]
+
+
+def test_alerts_are_listed_newest_first_and_chosen_by_state_kahriz_and_limit(api: Api) -> None:
+    old = rows.raise_alert(api, since_ms=to_ms(NOW - DAY), state="resolved")
+    new = rows.raise_alert(api)
+    other = rows.raise_alert(api, kahriz="barana", since_ms=to_ms(NOW))
+
+    def ids(**query: str | int) -> list[int]:
+        return [a["id"] for a in api.json(f"{V1}/alerts", **query)["alerts"]]
+
+    assert ids() == [other, new, old]
+    assert ids(state="firing") == [other, new]
+    assert ids(kahriz="agh-dere") == [new, old]
+    assert ids(kahriz="agh-dere", state="resolved") == [old]
+    assert ids(limit=1) == [other]
+    assert ids(limit=1000) == [other, new, old]
+
+
+def test_one_alert_carries_evidence_timeline_and_messages_with_masked_numbers(api: Api) -> None:
+    id = rows.raise_alert(api)
+    rows.queue_message(api, id)
+    rows.queue_message(api, rows.raise_alert(api, kahriz="barana"), phone="+994500000011")
+
+    answer = api.json(f"{V1}/alerts/{id}")
+
+    assert answer["code"] == "K1"
+    assert answer["since"] == "2026-11-22T11:00:00Z"
+    assert answer["evidence"] == {"observed_lps": 1.4, "deviation": -0.39, "note": "<b>&"}
+    assert answer["timeline"] == [
+        {"at": "2026-11-22T11:00:00Z", "what": "pending", "detail": "first seen"}
+    ]
+    (message,) = answer["messages"]
+    assert message["phone"] == "+9945******01"
+    assert (message["code"], message["kahriz"], message["kind"]) == ("K1", "agh-dere", "blockage")
+    assert message["text"] == "Su azalib. #K1"
+    assert (message["state"], message["sent_at"], message["error"]) == ("queued", None, None)
+
+
+def test_messages_of_one_alert_are_chosen_by_its_id(api: Api) -> None:
+    first, second = rows.raise_alert(api), rows.raise_alert(api, kahriz="barana")
+    rows.queue_message(api, first)
+    rows.queue_message(api, second)
+    rows.queue_message(api, second, reason="repeat")
+
+    listed = api.json(f"{V1}/messages")["messages"]
+    chosen = api.json(f"{V1}/messages", alert=second)["messages"]
+
+    assert [m["alert"] for m in listed] == [second, second, first]
+    assert [(m["reason"], m["kahriz"]) for m in chosen] == [
+        ("repeat", "barana"),
+        ("first", "barana"),
+    ]
+    assert len(api.json(f"{V1}/messages", limit=1)["messages"]) == 1
+
+
+def test_a_device_shows_its_silence_battery_and_books(api: Api) -> None:
+    rows.hear(
+        api,
+        "agh-dere-outlet",
+        received_at_ms=to_ms(NOW - timedelta(minutes=3)),
+        boot=7,
+        last_seq=41,
+        last_time_ms=to_ms(NOW - timedelta(minutes=5)),
+        firmware="1.4.0",
+        received=8640,
+        duplicate=3,
+        lost=28,
+    )
+    with api.book.begin() as connection:
+        devices.put_status(connection, "agh-dere-outlet", "offline", None, to_ms(NOW))
+    rows.observe(api, "agh-dere.outlet.battery_voltage", 12.6, NOW - timedelta(hours=1), NOW)
+
+    first, second = api.json(f"{V1}/devices")["devices"][:2]
+
+    assert first == {
+        "device": "agh-dere-outlet",
+        "kahriz": "agh-dere",
+        "status": "offline",
+        "boot": 7,
+        "last_seq": 41,
+        "last_time": "2026-11-22T11:55:00Z",
+        "received_at": "2026-11-22T11:57:00Z",
+        "silent_for_s": 180.0,
+        "firmware": "1.4.0",
+        "battery_v": 12.6,
+        "received": 8640,
+        "duplicate": 3,
+        "quarantined": 0,
+        "lost": 28,
+    }
+    assert second["device"] == "agh-dere-shaft"
+    assert (second["status"], second["silent_for_s"], second["received"]) == (None, None, 0)
+
+
+def test_a_device_no_longer_registered_is_listed_without_a_kahriz(api: Api) -> None:
+    rows.hear(api, "gone", received_at_ms=to_ms(NOW), received=1)
+
+    last = api.json(f"{V1}/devices")["devices"][-1]
+
+    assert (last["device"], last["kahriz"], last["received"]) == ("gone", None, 1)
+
+
+def test_acknowledging_writes_who_did_it_into_alert_timeline_and_audit_log(api: Api) -> None:
+    id = rows.raise_alert(api)
+
+    answer = api.ask(
+        "POST", f"{V1}/alerts/{id}/acknowledgement", json={"by": " Əli "}, headers=api.key()
+    )
+
+    assert answer.status_code == 200
+    assert answer.json()["acknowledged_by"] == "Əli"
+    assert answer.json()["acknowledged_at"] == "2026-11-22T12:00:00Z"
+    assert answer.json()["state"] == "firing"
+    assert api.json(f"{V1}/alerts/{id}")["timeline"][-1]["what"] == "acknowledged"
+    (entry,) = api.audit()
+    assert (entry.who, entry.what, entry.at) == ("office", "alert.acknowledge", NOW)
+    assert (entry.detail["alert"], entry.detail["by"]) == (id, "Əli")
+
+
+def test_the_first_acknowledgement_stays(api: Api) -> None:
+    id = rows.raise_alert(api)
+    key = api.key()
+
+    for name in ("Əli", "Vəli"):
+        api.ask("POST", f"{V1}/alerts/{id}/acknowledgement", json={"by": name}, headers=key)
+
+    assert api.json(f"{V1}/alerts/{id}")["acknowledged_by"] == "Əli"
+    assert len(api.audit()) == 2
+
+
+def test_acknowledging_an_alert_that_is_not_there_leaves_no_trace(api: Api) -> None:
+    path = f"{V1}/alerts/99/acknowledgement"
+
+    answer = api.ask("POST", path, json={"by": "Əli"}, headers=api.key())
+
+    assert_problem(answer, 404, "alert '99'")
+    assert api.audit() == []
+    with api.book.read() as connection:
+        assert alerts.timeline(connection, 99) == []

@@ -80,7 +80,7 @@ class IngestSettings(BaseModel):
     """Messages written together at most."""
     future_tolerance_s: float = Field(120.0, ge=0)
     """A device's time this far ahead of ours is still believed."""
-    oldest_days: float = Field(3650.0, gt=0)
+    oldest_days: float = Field(7300.0, gt=0)
     """A device's time longer ago than this is not believed."""
     retry_max_s: float = Field(30.0, gt=0)
     """Longest pause between two tries at a store that is down."""

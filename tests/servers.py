@@ -29,6 +29,10 @@ _STOP_S = 10.0
 # Debian keeps these away from a plain user's PATH.
 _ELSEWHERE = ("/usr/sbin", "/usr/local/sbin")
 
+_PREFIX = "kahriz-test-"
+# Its input ends when the tests do, however that happens; then server and folder go too.
+_GUARD = 'read _; kill -s KILL -- "-$0"; case "$1" in */' + _PREFIX + '*) rm -rf -- "$1";; esac'
+
 
 class ProgramMissingError(Exception):
     """A server's program is not installed; the text says how Debian installs it."""
@@ -64,6 +68,7 @@ class Server:
     user: int | None = None
     host: str = _HOST
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _guard: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def pid(self) -> int:
@@ -89,6 +94,12 @@ class Server:
                 start_new_session=True,
                 user=self.user,
             )
+        self._guard = subprocess.Popen(
+            ["sh", "-c", _GUARD, str(self._process.pid), str(self.folder)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         try:
             self._await_ready(self._process)
         except BaseException:
@@ -130,6 +141,10 @@ class Server:
         """End its whole process group with SIGKILL."""
         if self._process is None:
             return
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -148,7 +163,7 @@ def _running(server: Server) -> Iterator[Server]:
 @contextmanager
 def _own_folder(owner: int | None = None) -> Iterator[Path]:
     # Not under pytest's own folder: that one is closed to other users (PostgreSQL's).
-    folder = Path(tempfile.mkdtemp(prefix="kahriz-test-"))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
         if owner is not None:
             os.chown(folder, owner, -1)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import socket
+import subprocess
+import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,6 +57,26 @@ def test_influxd_leaves_nothing_running() -> None:
         pid = server.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@pytest.mark.server
+def test_a_server_does_not_outlive_tests_that_were_killed() -> None:
+    script = "from tests import servers\nwith servers.mosquitto() as s:\n print(s.pid, flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{script}\n input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as tests:
+        assert tests.stdout is not None
+        server = os.pidfd_open(int(tests.stdout.readline()))
+        tests.kill()
+        ended, _, _ = select.select([server], [], [], 10)
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(server, signal.SIGKILL)
+        os.close(server)
+
+    assert ended
 
 
 @pytest.mark.server

@@ -109,8 +109,9 @@ def put(
 ) -> list[Mapping[str, Any]]:
     """Keep figures; return the rows that were new or changed.
 
-    A row that changed is one revision on and computed `now`; one whose figures are as they were
-    keeps both. A new row that knows nothing (no values, no time covered) is not begun.
+    A row that changed is computed `now`, and one revision on if its interval was over when it was
+    computed before: a day that grows while it runs is not revised. A row whose figures are as they
+    were keeps both. A new row that knows nothing (no values, no time covered) is not begun.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def put(
             )
         }
         changed += [
-            {**row, "revision": 1 if before is None else before.revision + 1}
+            {**row, "revision": _revision(before)}
             for row in candidates
             if _is_news(row, before := kept.get(row["start_ms"]))
         ]
@@ -178,6 +179,13 @@ def _rows(
 ) -> Sequence[Any]:
     given = {"of": datastream, "by": period, "since": start_ms, "until": end_ms}
     return connection.execute(_SELECT, given).all()
+
+
+def _revision(before: Any | None) -> int:
+    if before is None:
+        return 1
+    was_over: bool = before.computed_at_ms >= before.end_ms
+    return int(before.revision) + was_over
 
 
 def _is_news(row: Mapping[str, Any], before: Any | None) -> bool:

@@ -25,7 +25,7 @@ class HasRevision(HasFigures, Protocol):
 
     @property
     def revision(self) -> int:
-        """1 at first, one more each time a figure changed."""
+        """1 at first, one more each time a figure changed after the interval was over."""
         ...
 
     @property

@@ -273,6 +273,17 @@ def test_a_figure_that_changed_is_a_new_revision_and_one_that_did_not_is_as_it_w
     ]
 
 
+def test_an_hour_that_grows_while_it_runs_is_not_revised(book: Book) -> None:
+    instants = [datetime.fromtimestamp(s, UTC) for s in (900, 1800, 3601, 3900, 7000)]
+    seen = []
+    for n, now in enumerate(instants):
+        with book.begin() as connection:
+            rollups.put(connection, [hour(0, n=n + 1)], now)
+        seen += [r.revision for r in kept(book)]
+
+    assert seen == [1, 1, 1, 2, 3]
+
+
 @pytest.mark.parametrize("name", rollups.FIGURES)
 def test_every_figure_counts_as_a_change(book: Book, name: str) -> None:
     other = {"end_ms": 1800_000}.get(name, 17)

@@ -22,6 +22,7 @@ from kahriz.sites import Site, SiteKind
 _COVERAGE = 3.0  # k: what the rating cannot tell with near certainty is no news
 _ALONE_H = 2.0  # so long a level must be off with the outlet steady before its sensor is blamed
 _RELEASE = timedelta(days=14)  # a changed flow that lasted so long is the new normal
+_RECONSIDERED_H = 12.0  # later a level wanders on its own; what was told stays
 _HELD = 2 / 3  # of the limits, while an episode lasts: what hovers there would come and go
 
 Evidence = dict[str, float | str]
@@ -131,7 +132,8 @@ class AbruptDrop:
             return []
         onset_h = scene.hours(episode.since)
         seen = scene.witnesses(onset_h)
-        judged = diagnosis(step.change, -onset_h, seen) if seen.is_any else episode.kind
+        is_new = -onset_h <= _RECONSIDERED_H and seen.is_any
+        judged = diagnosis(step.change, -onset_h, seen) if is_new else episode.kind
         kind = _kept(episode.kind, judged, step.change)
         return [] if kind is None else [_water(scene, kind, step, seen, episode.since)]
 
@@ -144,7 +146,7 @@ class AbruptDrop:
 
     def _levels_alone(self, scene: Scene, outlet: Departure) -> list[Detection]:
         """Blame a shaft's sensor when its level stepped and the outlet stayed as it was."""
-        if abs(outlet.change) > outlet.limit / 2:
+        if abs(outlet.change) > outlet.limit / 2 or scene.is_restless:
             return []
         found = (self._level_alone(scene, shaft) for shaft in scene.shafts)
         return [detection for detection in found if detection is not None]

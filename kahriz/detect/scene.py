@@ -80,6 +80,15 @@ class Scene:
             if episode.kind in FLOW_KINDS or (episode.kind is Kind.SENSOR and episode.key == device)
         ]
 
+    @property
+    def is_restless(self) -> bool:
+        """Whether the water was in trouble in the last two days: levels settle long after flows."""
+        return any(
+            episode.kind in FLOW_KINDS
+            and (episode.until is None or self.now - episode.until < timedelta(days=2))
+            for episode in self.view.episodes
+        )
+
     def standing(self, kinds: tuple[Kind, ...], key: str = "") -> Episode | None:
         """Return the newest episode of these kinds that has not ended."""
         for episode in reversed(self.view.episodes):

@@ -3,15 +3,17 @@
 =================  ==================  ====================  ==============================
 outlet             upstream shaft      delivery line         kind
 =================  ==================  ====================  ==============================
-down               up                  any                   blockage: water stands behind it
+down               up                  not against it        blockage: water stands behind it
 down               down                any                   decline: less water comes
 down               steady              follows               decline, after three hours
 down               steady              steady or none        sensor at the outlet
 down               none                follows or none       decline, with that much said
-up                 up, or none         any / follows         surge
+up                 up, or none         not against it        surge
 up                 down                any                   nothing: a blockage gave way
 up                 steady              steady                sensor at the outlet
 =================  ==================  ====================  ==============================
+
+A line that clearly did not follow is outweighed by a shaft that moved 4 cm, not by 1 cm.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from kahriz.detect import Kind
 
 LEAST_STAGE_M = 0.008
 """A shaft's level is called steady within this, however quiet its sensor."""
+
+SURE_STAGE_M = 0.04
+"""A shaft's change that outweighs a line that did not follow."""
 
 _PATIENCE_H = 3.0  # a level behind a blockage rises over hours: no hurry to call it steady
 _SENSOR_AFTER_H = 1.5
@@ -58,12 +63,17 @@ class Witnesses:
         """Whether there is a witness at all."""
         return self.stage_change_m is not None or self.line_change is not None
 
+    @property
+    def is_stage_sure(self) -> bool:
+        """Whether the shaft moved so much that it is believed against the line."""
+        return abs(self.stage_change_m or 0.0) >= SURE_STAGE_M
+
     def line_followed(self, outlet_change: float) -> bool | None:
         """Return whether the line moved with the outlet; None: no line, or it is not clear."""
         if self.line_change is None:
             return None
         share = self.line_change / outlet_change
-        if share >= 0.4:
+        if share >= 0.5:
             return True
         return False if share <= 0.25 else None
 
@@ -102,21 +112,22 @@ def diagnosis(change: float, lasted_h: float, seen: Witnesses) -> Kind | None:
     """
     followed = seen.line_followed(change)
     if change < 0:
-        return _fall(seen.stage_moved, followed, lasted_h, seen.line_change is not None)
-    return _rise(seen.stage_moved, followed, lasted_h)
+        return _fall(seen, followed, lasted_h)
+    return _rise(seen, followed, lasted_h)
 
 
-def _fall(stage: int | None, followed: bool | None, lasted_h: float, has_line: bool) -> Kind | None:
-    if stage == 1:
+def _fall(seen: Witnesses, followed: bool | None, lasted_h: float) -> Kind | None:
+    stage = seen.stage_moved
+    if stage == 1 and (followed is not False or seen.is_stage_sure):
         return Kind.BLOCKAGE
     if stage == -1:
         return Kind.DECLINE
     if followed is False:
-        return Kind.SENSOR if lasted_h >= _SENSOR_AFTER_H else None
+        return _blamed(lasted_h, _PATIENCE_H if stage == 1 else _SENSOR_AFTER_H)
     if stage == 0:
         return _steady(followed, lasted_h)
     # No shaft: the outlet is believed at once where its line follows, or where it is alone.
-    if followed or not has_line or lasted_h >= _PATIENCE_H:
+    if followed or seen.line_change is None or lasted_h >= _PATIENCE_H:
         return Kind.DECLINE
     return None
 
@@ -124,14 +135,19 @@ def _fall(stage: int | None, followed: bool | None, lasted_h: float, has_line: b
 def _steady(followed: bool | None, lasted_h: float) -> Kind | None:
     if followed:
         return Kind.DECLINE if lasted_h >= _PATIENCE_H else None
-    return Kind.SENSOR if lasted_h >= _BLIND_AFTER_H else None
+    return _blamed(lasted_h, _BLIND_AFTER_H)
 
 
-def _rise(stage: int | None, followed: bool | None, lasted_h: float) -> Kind | None:
+def _rise(seen: Witnesses, followed: bool | None, lasted_h: float) -> Kind | None:
+    stage = seen.stage_moved
     if stage == -1:
         return None
-    if stage == 1 or followed or (stage is None and followed is None):
+    if followed is False and not (stage == 1 and seen.is_stage_sure):
+        return _blamed(lasted_h, _PATIENCE_H if stage == 1 else _SENSOR_AFTER_H)
+    if stage == 1 or followed or (stage is None and seen.line_change is None):
         return Kind.SURGE
-    if followed is False:
-        return Kind.SENSOR if lasted_h >= _SENSOR_AFTER_H else None
-    return Kind.SENSOR if lasted_h >= _BLIND_AFTER_H else None
+    return _blamed(lasted_h, _BLIND_AFTER_H)
+
+
+def _blamed(lasted_h: float, after_h: float) -> Kind | None:
+    return Kind.SENSOR if lasted_h >= after_h else None

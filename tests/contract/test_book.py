@@ -17,6 +17,7 @@ from kahriz.book.tables import dirty_hour, metadata
 from kahriz.book.upsert import excluded, upsert
 from kahriz.errors import ConfigError
 from kahriz.observations import DatastreamId
+from tests import servers
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -25,10 +26,23 @@ HOUR_MS = 3_600_000
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.server)]
 
 
+@pytest.fixture(scope="module")
+def postgres_book(request: pytest.FixtureRequest) -> str:
+    """Return one PostgreSQL database for all tests: making one a test would take minutes."""
+    return servers.postgres_database(request.getfixturevalue("postgres"), "contract_book")
+
+
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
+        found = str(request.getfixturevalue("postgres_book"))
+        engine = create_engine(found)
+        with engine.begin() as connection:
+            for schema in ("said", "public"):
+                connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        engine.dispose()
+        return found
     return f"sqlite:///{tmp_path / 'data' / 'book.sqlite'}"
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from kahriz.book import checkpoints
 from kahriz.book.tables import alert, alert_event, device, message
@@ -18,27 +19,22 @@ def counters(connection: Connection) -> dict[str, Hashable]:
     """
     return {
         "water": repr(checkpoints.get(connection, "rollups")),
-        "alerts": _only(connection, func.max(alert_event.c.id), func.max(alert.c.id)),
-        "messages": _only(connection, func.max(message.c.id)) + _states(connection),
-        "devices": _only(
-            connection,
-            func.max(device.c.received_at_ms),
-            func.sum(device.c.received),
-            func.count(device.c.boot),
-        )
-        + _device_words(connection),
+        "alerts": _one(connection, func.max(alert_event.c.id)) + _one(connection, _LAST_ALERT),
+        "messages": _one(connection, func.max(message.c.id)) + _all(connection, _MESSAGE_STATES),
+        "devices": _all(connection, _DEVICES),
     }
 
 
-def _only(connection: Connection, *figures: object) -> tuple[Hashable, ...]:
-    return tuple(connection.execute(select(*figures)).one())  # type: ignore[call-overload]
+_LAST_ALERT = func.max(alert.c.id)
+_MESSAGE_STATES = (
+    select(message.c.state, func.count()).group_by(message.c.state).order_by(message.c.state)
+)
+_DEVICES = select(device.c.device, device.c.received, device.c.status).order_by(device.c.device)
 
 
-def _states(connection: Connection) -> tuple[Hashable, ...]:
-    by_state = select(message.c.state, func.count()).group_by(message.c.state)
-    return tuple(sorted(tuple(row) for row in connection.execute(by_state)))
+def _one(connection: Connection, figure: ColumnElement[int]) -> tuple[Hashable, ...]:
+    return (connection.scalar(select(figure)),)
 
 
-def _device_words(connection: Connection) -> tuple[Hashable, ...]:
-    words = select(device.c.device, device.c.status).order_by(device.c.device)
-    return tuple(tuple(row) for row in connection.execute(words))
+def _all(connection: Connection, query: Select[Any]) -> tuple[Hashable, ...]:
+    return tuple(tuple(row) for row in connection.execute(query))

@@ -22,9 +22,15 @@ const SHOWN_ELSEWHERE = ["minutes_since"]; // the alert's age says it, and goes 
 const named = (prefix, key) => (hasText(prefix + key) ? t(prefix + key) : key.replaceAll("_", " "));
 export const kindName = (kind) => named("kind_", kind);
 
+/** A word of the evidence: a site is called by its name, a fault by ours. */
+function word(key, value, sites) {
+  if (key.endsWith("site")) return sites[value] ?? value;
+  return hasText(`fault_${value}`) ? t(`fault_${value}`) : value;
+}
+
 /** A figure's name and its value with a unit, as [name, text]. */
-function figure(key, value) {
-  if (typeof value !== "number") return [named("ev_", key), named("fault_", String(value))];
+function figure(key, value, sites) {
+  if (typeof value !== "number") return [named("ev_", key), word(key, String(value), sites)];
   const plus = CHANGES.test(key) && value > 0 ? "+" : "";
   const unit = UNITS.find(([suffix]) => key.endsWith(suffix));
   if (unit) {
@@ -35,10 +41,10 @@ function figure(key, value) {
   return [named("ev_", key), number(value, Number.isInteger(value) ? 0 : 3)];
 }
 
-function evidence(alert) {
+function evidence(alert, sites) {
   const figures = Object.entries(alert.evidence).filter(([key]) => !SHOWN_ELSEWHERE.includes(key));
   const pairs = figures.map(([key, value]) => {
-    const [name, text] = figure(key, value);
+    const [name, text] = figure(key, value, sites);
     return el("div", {}, el("dt", {}, name), el("dd", {}, text));
   });
   return pairs.length ? [el("h4", {}, t("evidence")), el("dl", { class: "evidence" }, ...pairs)] : [];
@@ -81,7 +87,7 @@ export function createAlert(acknowledge) {
   const figures = el("div", {});
   const story = el("div", {});
   const told = el("div", { class: "told" });
-  const button = el("button", { type: "button", class: "acknowledge", onclick: () => acknowledge(current) }, t("acknowledge"));
+  const button = el("button", { type: "button", class: "acknowledge", hidden: true, onclick: () => acknowledge(current) }, t("acknowledge"));
   const after = el("p", { class: "done-by" });
   const left = el("div", { class: "facts" }, facts, figures, el("div", { class: "take" }, button, after), story);
   const node = el("article", { class: "alert-card" }, head, left, told);
@@ -93,7 +99,7 @@ export function createAlert(acknowledge) {
     node.setAttribute("aria-label", `#${alert.code} ${place.name}: ${kindName(alert.kind)}`);
     rebuild(head, [alert.code, alert.kind, alert.since, alert.audience, place], () => title(alert, place));
     setText(facts, alert.explanation);
-    rebuild(figures, alert.evidence, () => evidence(alert));
+    rebuild(figures, [alert.evidence, place.sites], () => evidence(alert, place.sites));
     rebuild(story, alert.timeline, () => timeline(alert, place.timezone));
     rebuild(told, alert.messages, () => texts(alert, place.timezone));
     button.hidden = alert.acknowledged_at !== null || alert.state !== "firing";
@@ -115,10 +121,19 @@ function over(alert, place) {
 export function createPast(load) {
   const line = el("summary", {});
   const body = createAlert(() => {});
-  const node = el("details", { class: "past" }, line, body.node);
+  const problem = el("p", { class: "form-error", role: "status" });
+  const node = el("details", { class: "past" }, line, problem, body.node);
   let current = null;
   node.addEventListener("toggle", async () => {
-    if (node.open && current) body.update(await load(current[0]), current[1]);
+    if (!node.open || current === null) return;
+    const [brief, place] = current;
+    body.update(brief, place); // what the list said, until the rest is there
+    try {
+      body.update(await load(brief), place);
+      setText(problem, "");
+    } catch (error) {
+      setText(problem, t("failedLoad", { what: `#${brief.code}`, reason: error.message }));
+    }
   });
 
   function update(alert, place) {

@@ -6,10 +6,13 @@ import { createDays } from "./days.js";
 import { el, rebuild, setText, sign } from "./dom.js";
 import { discharge, number, percent, volume } from "./format.js";
 import { createNorms } from "./norms.js";
+import { paced } from "./pace.js";
 import { t } from "./texts.js";
 
 const RANGES = [1, 7, 30];
-const CHART_PAUSE_MS = 2500; // between two requests for the same chart, however fast the news
+// Between two requests for the same thing, however fast the news: simulated days last minutes.
+const CHART_PAUSE_MS = 2500;
+const DAYS_PAUSE_MS = 5000;
 const DAY_MS = 86400000;
 
 function stateBadge(state) {
@@ -88,44 +91,32 @@ function rangeSwitch(chosen, choose) {
 
 function chartLoader(chart, now) {
   let days = 7;
-  let due = null;
-  let askedAt = 0;
-  let running = false;
   let kahriz = null;
 
   async function load() {
-    [due, askedAt, running] = [null, Date.now(), true];
-    const end = now();
+    const [end, asked] = [now(), days];
     const start = new Date(end.getTime() - days * DAY_MS);
     const ids = [dischargeOf(kahriz, "outlet"), dischargeOf(kahriz, "delivery_line")];
-    const asked = days;
     try {
       const answers = await Promise.all(ids.map((id) => id && api.observations(id, start, end, POINTS)));
       if (asked === days) await chart.draw(...answers, [start / 1000, end / 1000], kahriz.timezone);
     } catch (error) {
       chart.fail(t("failedLoad", { what: t("chart"), reason: error.message }));
     }
-    running = false;
   }
 
-  function soon() {
-    if (due !== null || kahriz === null) return;
-    const wait = running ? CHART_PAUSE_MS : Math.max(0, askedAt + CHART_PAUSE_MS - Date.now());
-    due = setTimeout(load, wait);
-  }
+  const loading = paced(load, CHART_PAUSE_MS);
   return {
     update: (k) => {
       kahriz = k;
-      soon();
+      loading.soon();
     },
     show: (newDays) => {
       days = newDays;
-      clearTimeout(due);
-      due = null;
-      if (kahriz) void load();
+      if (kahriz) loading.now();
     },
     days: () => days,
-    stop: () => clearTimeout(due),
+    stop: loading.stop,
   };
 }
 
@@ -161,7 +152,7 @@ export function createCard(first, now) {
     loader.update(k);
   }
 
-  async function updateDays() {
+  async function loadDays() {
     try {
       days.update(await api.water(first.id), now());
     } catch (error) {
@@ -169,9 +160,12 @@ export function createCard(first, now) {
     }
   }
 
+  const loadingDays = paced(loadDays, DAYS_PAUSE_MS);
+
   function destroy() {
     loader.stop();
+    loadingDays.stop();
     chart.destroy();
   }
-  return { node, update, updateDays, destroy };
+  return { node, update, updateDays: loadingDays.soon, destroy };
 }

@@ -54,6 +54,12 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
+/** Digits that tell an axis's steps apart. */
+function digitsOf(splits) {
+  const step = splits.length > 1 ? splits[1] - splits[0] : 1;
+  return Math.min(3, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
+}
+
 function axisTimes(zone) {
   return (plot, splits, axis, space, increment) =>
     splits.map((seconds) => {
@@ -69,12 +75,12 @@ function options(uPlot, width, zone, span, readout) {
   const line = (stroke, more) => ({ stroke: colour(stroke), points: { show: false }, ...more });
   const diamonds = {
     paths: () => null,
-    points: { show: true, size: 7, width: 1.5, stroke: colour("trouble"), fill: colour("card") },
+    points: { show: true, size: 5, width: 1.2, stroke: colour("trouble"), fill: colour("card") },
   };
   return {
     width,
     height: HEIGHT,
-    padding: [8, 6, 0, 0],
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
@@ -85,7 +91,7 @@ function options(uPlot, width, zone, span, readout) {
     },
     axes: [
       { ...ink, grid: { show: false }, values: axisTimes(zone), space: 58, size: 26 },
-      { ...ink, grid, size: 36, space: 34, values: (plot, splits) => splits.map((v) => number(v, v < 1 && v > 0 ? 1 : splits[1] % 1 ? 1 : 0)) },
+      { ...ink, grid, size: 36, space: 34, values: (plot, splits) => splits.map((v) => number(v, digitsOf(splits))) },
     ],
     series: [
       {},

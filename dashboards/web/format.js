@@ -62,7 +62,7 @@ export function hourMinute(date, timeZone) {
 
 export function dayMonth(date, timeZone) {
   const { day, month } = partsOf(date, timeZone);
-  return `${day} ${t("months").split(" ")[Number(month) - 1]}`;
+  return `${Number(day)} ${t("months").split(" ")[Number(month) - 1]}`;
 }
 
 export function clockTime(date, timeZone) {

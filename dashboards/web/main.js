@@ -33,7 +33,8 @@ function now() {
 
 function place(id) {
   const kahriz = state.kahrizes.find((each) => each.id === id);
-  return { name: kahriz?.name ?? id, timezone: kahriz?.timezone ?? "UTC" };
+  const sites = Object.fromEntries((kahriz?.sites ?? []).map((site) => [site.id, site.name]));
+  return { name: kahriz?.name ?? id, timezone: kahriz?.timezone ?? "UTC", sites };
 }
 
 // ---- what is asked ------------------------------------------------------------------------
@@ -74,7 +75,7 @@ async function load(topics) {
   const rest = [];
   if (has("alerts", "messages")) rest.push(loadAlerts());
   if (has("devices")) rest.push(loadDevices());
-  if (has("water")) rest.push(...[...cards.values()].map((card) => card.updateDays()));
+  if (has("water")) cards.forEach((card) => card.updateDays());
   await Promise.all(rest);
 }
 
@@ -120,7 +121,7 @@ function showCards() {
     cards.forEach((card) => card.destroy());
     cards.clear();
     state.kahrizes.forEach((k) => cards.set(k.id, createCard(k, now)));
-    cards.forEach((card) => void card.updateDays());
+    cards.forEach((card) => card.updateDays());
     return [...cards.values()].map((card) => card.node);
   });
   state.kahrizes.forEach((k) => cards.get(k.id).update(k));

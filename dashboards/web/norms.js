@@ -20,7 +20,7 @@ function lean(norms, i) {
   return close(norms[i - 1]) ? "after" : "";
 }
 
-function mark(norms, i, lpcd, explain) {
+function mark(norms, i, lpcd, explain, leave) {
   const norm = norms[i];
   const isMet = lpcd !== null && lpcd >= norm.lpcd;
   const button = el(
@@ -33,6 +33,9 @@ function mark(norms, i, lpcd, explain) {
       onclick: () => explain(norm),
       onpointerenter: () => explain(norm),
       onfocus: () => explain(norm),
+      onblur: leave,
+      // a finger that is lifted leaves as well, but has only just asked
+      onpointerleave: (event) => event.pointerType === "mouse" && leave(),
     },
     el("span", { "aria-hidden": "true" }, number(norm.lpcd)),
   );
@@ -46,14 +49,14 @@ function verdict(norms, lpcd) {
   return t("normMet", { name: normName(met.name), lpcd: number(met.lpcd) });
 }
 
-function scale(norms, lpcd, explain) {
+function scale(norms, lpcd, explain, leave) {
   const fill = el("div", { class: lpcd > END ? "fill beyond" : "fill" });
   fill.style.width = `${share(lpcd ?? 0)}%`;
   return el(
     "div",
     { class: "scale", role: "group", "aria-label": t("normScale") },
     el("div", { class: "track" }, fill),
-    ...norms.map((_, i) => mark(norms, i, lpcd, explain)),
+    ...norms.map((_, i) => mark(norms, i, lpcd, explain, leave)),
   );
 }
 
@@ -67,7 +70,10 @@ export function createNorms() {
     const people = kahriz.people === null ? t("peopleUnknown") : peopleText(kahriz);
     const heading = el("h4", {}, t("perPerson"));
     if (kahriz.people === null) return [heading, el("p", { class: "quiet" }, people)];
-    const line = el("p", { class: "verdict" }, lpcd === null ? t("noYesterday") : verdict(norms, lpcd));
+    const said = lpcd === null ? t("noYesterday") : verdict(norms, lpcd);
+    const line = el("p", { class: "verdict" }, said);
+    const explain = (norm) => setText(line, sentence(norm));
+    const leave = () => setText(line, said);
     const value = el("p", { class: "figure small" }, number(lpcd), el("span", { class: "unit" }, t("lpcdUnit")));
     const sources = el(
       "details",
@@ -77,7 +83,7 @@ export function createNorms() {
     );
     const who = el("p", { class: "quiet" }, people);
     const head = el("div", { class: "person-head" }, el("div", {}, heading, who), value);
-    return [head, scale(norms, lpcd, (norm) => setText(line, sentence(norm))), line, sources];
+    return [head, scale(norms, lpcd, explain, leave), line, sources];
   }
 
   function update(kahriz) {

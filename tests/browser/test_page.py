@@ -302,6 +302,26 @@ def test_a_kahriz_without_any_data_yet_still_has_its_card(opened: Open, world: W
     assert seen.complaints == []
 
 
+def test_without_the_chart_library_everything_else_is_there(opened: Open) -> None:
+    page = opened().page
+    page.route("**/vendor/*", lambda route: route.abort())
+    page.reload()
+
+    expect(_card(page).locator(".chart .note")).to_contain_text("python -m dashboards.install")
+    expect(_card(page).locator(".now")).to_contain_text("1.31L/s")
+    expect(_card(page).locator(".day")).to_have_count(30)
+
+
+def test_an_alert_that_is_over_is_read_when_it_is_opened(opened: Open) -> None:
+    page = opened().page
+    past = page.locator("#earlier")
+    past.get_by_text("#K3 · Barana · No signal").click()
+
+    expect(past.locator(".explanation")).to_have_text("barana-outlet was not heard for 9.0 h.")
+    expect(past.locator(".timeline li")).to_have_count(1)
+    expect(past.get_by_role("button", name="Acknowledge")).to_be_hidden()
+
+
 def test_simulated_time_is_called_that_only_when_it_is(opened: Open, world: World) -> None:
     page = opened().page
     expect(page.locator("#speed")).to_have_text("Simulated time 300×")

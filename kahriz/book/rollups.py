@@ -75,7 +75,7 @@ def mark_dirty(connection: Connection, hours: Iterable[tuple[str, int]]) -> None
     mark = random.getrandbits(62)
     rows = [
         {"datastream": datastream, "hour_ms": hour_ms, "mark": mark}
-        for datastream, hour_ms in dict.fromkeys(hours)
+        for datastream, hour_ms in sorted(set(hours))  # one order for all: no deadlock
     ]
     upsert(connection, dirty_hour, rows, ("datastream", "hour_ms"), ("mark",))
 
@@ -100,7 +100,8 @@ def clear(connection: Connection, read: Sequence[DirtyHour]) -> None:
         dirty_hour.c.mark == bindparam("as_read"),
     )
     connection.execute(
-        statement, [{"of": d.datastream, "at": d.hour_ms, "as_read": d.mark} for d in read]
+        statement,
+        [{"of": d.datastream, "at": d.hour_ms, "as_read": d.mark} for d in sorted(read)],
     )
 
 

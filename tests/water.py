@@ -22,7 +22,7 @@ Change = Callable[[Values], Values]
 
 
 def kahriz(*sites: str, rated: bool = False, stage_uncertainty_m: float = 0.003) -> Kahriz:
-    """Return a kahriz with these of its sites: outlet shaft line; the outlet's flow rated or not."""
+    """Return a kahriz with these of its sites (outlet shaft line), its flow rated or not."""
     rating = RatingEntry.model_validate(
         {
             "method": "v_notch_90",
@@ -108,14 +108,19 @@ class Water:
             self.since(hours, stream, lambda value: value * to)
         return self
 
-    def rises(self, hours: float, metres_an_hour: float) -> Water:
-        """Let the shaft's level rise steadily from `hours` on."""
-        self.value[SHAFT] += np.maximum(self.hours - hours, 0.0) * metres_an_hour
+    def rises(self, hours: float, metres_an_hour: float, most: float = 0.8) -> Water:
+        """Let the shaft's level rise (or fall) steadily from `hours` on, by `most` metres."""
+        ramp = np.maximum(self.hours - hours, 0.0) * metres_an_hour
+        self.value[SHAFT] += np.clip(ramp, -most, most)
         return self
 
-    def blocked(self, hours: float, to: float = 0.6) -> Water:
+    def blocked(self, hours: float, to: float = 0.6, most: float = 0.8) -> Water:
         """Block the gallery between shaft and outlet at `hours`."""
-        return self.falls(hours, to, OUTLET, LINE).rises(hours, 0.04)
+        return self.falls(hours, to, OUTLET, LINE).rises(hours, 0.04, most)
+
+    def freed(self, hours: float, of: float = 0.6, most: float = 0.8) -> Water:
+        """Undo at `hours` what `blocked` did: the water comes back, the shaft drains in an hour."""
+        return self.falls(hours, 1 / of, OUTLET, LINE).rises(hours, -most, most)
 
     def silent(self, hours: float, stream: DatastreamId) -> Water:
         """Let a stream say nothing from `hours` on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from typing import TextIO
+from typing import Self, TextIO
 
 from kahriz.clock import iso
 from kahriz.errors import DeliveryError, DeliveryReason
@@ -20,20 +20,20 @@ class ConsoleNotifier:
     Parameters
     ----------
     stream
-        Where to print; standard error, asked for at each text, when None.
+        Where to print; standard output, asked for at each text, when None: the log has the other.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 
     @classmethod
-    def from_settings(cls, _settings: Settings) -> ConsoleNotifier:
+    def from_settings(cls, _settings: Settings) -> Self:
         """Return the notifier a process uses."""
         return cls()
 
     def send(self, message: Message) -> Receipt:
         """Print `message` and flush it; DeliveryError where the console is gone."""
-        stream = self._stream or sys.stderr
+        stream = self._stream or sys.stdout
         try:
             stream.write(framed(message))
             stream.flush()

@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Self
 
 from kahriz.clock import iso
 from kahriz.errors import DeliveryError, DeliveryReason
@@ -26,7 +27,7 @@ class FileNotifier:
         self._path = path
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> FileNotifier:
+    def from_settings(cls, settings: Settings) -> Self:
         """Return the notifier a process uses: ``messages.jsonl`` in the data directory."""
         return cls(settings.data_dir / "messages.jsonl")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from kahriz.notify import Message, Receipt
 from kahriz.settings import Settings
 
@@ -13,7 +15,7 @@ class NullNotifier:
         self.sent: list[Message] = []
 
     @classmethod
-    def from_settings(cls, _settings: Settings) -> NullNotifier:
+    def from_settings(cls, _settings: Settings) -> Self:
         """Return the notifier a process uses."""
         return cls()
 

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.watch import MOST_STEPS, Watch
+from kahriz.book import Book, alerts, checkpoints, devices, messages
+from kahriz.book.alerts import Alert
+from kahriz.book.messages import OutboxMessage
+from kahriz.clock import to_ms
+from kahriz.detect import Detection, Detector, KahrizView, Kind
+from kahriz.detect.abrupt_drop import AbruptDrop
+from kahriz.detect.no_data import NoData
+from kahriz.errors import StoreUnavailable
+from kahriz.observations import DatastreamId, ObservationBatch, Series
+from kahriz.sites import Registry
+from kahriz.store.memory import MemoryStore
+from tests.water import NOW, OUTLET, SHAFT, Water, kahriz
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+DEVICES = {"k-outlet": OUTLET, "k-shaft": SHAFT, "k-line": DatastreamId("k.line.discharge")}
+
+
+class Broken:
+    """A detector that raises."""
+
+    name = "broken"
+    look_back = timedelta(hours=1)
+
+    def detect(self, view: KahrizView, now: datetime) -> tuple[Detection, ...]:
+        raise ZeroDivisionError("no water at all")
+
+
+class Service:
+    """A watch over a store and a book, fed with water as devices would have told it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.registry = Registry(kahriz=(kahriz(),))
+        self.store = MemoryStore("memory://")
+        self.book = Book(f"sqlite:///{folder / 'book.sqlite'}")
+        self.book.migrate()
+        self.detectors: list[Detector] = [AbruptDrop(), NoData()]
+        self.restart()
+
+    def restart(self) -> None:
+        self.watch = Watch(self.registry, self.store, self.book, self.detectors)
+
+    def tell(self, water: Water, until: datetime, received: datetime | None = None) -> None:
+        """Let every device tell its story up to `until`, heard at `received`."""
+        for device, stream in DEVICES.items():
+            self.tell_one(device, water.series()[stream], until, received or until)
+
+    def tell_one(self, device: str, whole: Series, until: datetime, received: datetime) -> None:
+        series = whole.between(NOW - timedelta(days=99), until + timedelta(milliseconds=1))
+        stream = np.zeros(len(series), np.int32)
+        names = (series.datastream,)
+        batch = ObservationBatch(names, stream, series.time, series.value, series.quality)
+        self.store.write(batch)
+        newest = int(series.time[-1].astype("datetime64[ms]").astype(np.int64))
+        with self.book.begin() as connection:
+            heard = devices.Heard(device, to_ms(received), 1, 0, newest, received=len(series))
+            devices.put_heard(connection, [heard])
+
+    def live(self, water: Water, start: datetime, end: datetime, step: timedelta) -> None:
+        now = start
+        while now <= end:
+            self.tell(water, now)
+            self.watch.step(now)
+            now += step
+
+    def alerts(self) -> list[Alert]:
+        with self.book.begin() as connection:
+            return alerts.list_alerts(connection)
+
+    def texts(self) -> list[OutboxMessage]:
+        with self.book.begin() as connection:
+            return list(reversed(messages.list_messages(connection)))
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    made = Service(tmp_path)
+    yield made
+    made.book.close()
+
+
+def test_a_live_blockage_becomes_one_alert_and_one_text_a_contact(service: Service) -> None:
+    service.live(Water().blocked(-2.0), NOW - 3 * HOUR, NOW, 5 * MINUTE)
+    (alert,) = service.alerts()
+
+    assert (alert.kind, alert.state, alert.audience) == ("blockage", "firing", "committee")
+    assert [(t.language, t.reason, t.state) for t in service.texts()] == [
+        ("az", "first", "queued"),
+        ("en", "first", "queued"),
+    ]
+    assert service.texts()[0].text.startswith("#K1 Ag Dere, Molla Celilli: kehriz tixanib. Su ")
+    assert alert.fired_at_ms is not None
+    assert to_ms(NOW - 2 * HOUR) < alert.fired_at_ms <= to_ms(NOW - HOUR / 2)
+
+
+def test_quiet_water_is_quiet(service: Service) -> None:
+    service.live(Water(), NOW - 6 * HOUR, NOW, 15 * MINUTE)
+
+    assert (service.alerts(), service.texts()) == ([], [])
+
+
+def test_water_that_is_back_ends_the_alert_and_is_told_once(service: Service) -> None:
+    water = Water().blocked(-6.0, most=0.08).freed(-4.0, most=0.08)
+    service.live(water, NOW - 7 * HOUR, NOW, 15 * MINUTE)
+    (alert,) = service.alerts()
+
+    assert alert.state == "resolved"
+    assert [t.reason for t in service.texts()] == ["first", "first", "resolved", "resolved"]
+    assert [t.state for t in service.texts()] == ["expired", "expired", "queued", "queued"]
+    assert "su qayidib: 14,8 L/s" in service.texts()[2].text
+
+
+def test_a_backlog_with_trouble_that_is_over_makes_a_closed_alert_and_no_text(
+    service: Service,
+) -> None:
+    water = Water(days=10).blocked(-100.0).freed(-70.0)
+    service.tell(water, NOW)
+    service.watch.step(NOW)
+    (alert,) = service.alerts()
+
+    assert (alert.kind, alert.state) == ("blockage", "resolved")
+    assert abs(alert.since_ms - to_ms(NOW - 100 * HOUR)) < 3 * 3_600_000
+    assert service.texts() == []
+
+
+def test_a_backlog_that_still_violates_at_its_newest_reading_is_told(service: Service) -> None:
+    service.tell(Water(days=10).blocked(-5.0), NOW)
+    service.watch.step(NOW)
+
+    assert [a.state for a in service.alerts()] == ["firing"]
+    assert len(service.texts()) == 2
+
+
+def test_a_restart_and_a_second_look_tell_nothing_twice(service: Service) -> None:
+    service.tell(Water().blocked(-5.0), NOW)
+    service.watch.step(NOW)
+    service.restart()
+    service.watch.step(NOW)
+    service.watch.step(NOW + 6 * MINUTE)
+
+    assert len(service.alerts()) == 1
+    assert len(service.texts()) == 2
+
+
+def test_a_checkpoint_that_was_lost_tells_nothing_twice(service: Service) -> None:
+    service.tell(Water().blocked(-5.0), NOW)
+    service.watch.step(NOW)
+    with service.book.begin() as connection:
+        checkpoints.put(connection, "watch:k", None)
+    service.restart()
+    service.watch.step(NOW + MINUTE)
+
+    assert len(service.alerts()) == 1
+    assert len(service.texts()) == 2
+
+
+def test_a_silent_device_is_told_to_the_engineer_alone(service: Service) -> None:
+    service.tell(Water(), NOW)
+    service.watch.step(NOW)
+    service.watch.step(NOW + 1.9 * HOUR)
+    quiet = service.texts()
+    service.tell_one("k-line", Water().series()[DEVICES["k-line"]], NOW, NOW + 2 * HOUR)
+    service.tell_one("k-shaft", Water().series()[SHAFT], NOW, NOW + 2 * HOUR)
+    service.watch.step(NOW + 2 * HOUR)
+
+    assert quiet == []
+    assert [(a.kind, a.key) for a in service.alerts()] == [("offline", "k-outlet")]
+    assert [t.contact for t in service.texts()] == ["Engineer"]
+
+
+def test_a_device_that_sends_its_backlog_now_is_not_offline(service: Service) -> None:
+    service.watch.step(NOW - 6 * HOUR)
+    for hours in (40.0, 30.0, 20.0, 10.0):
+        service.tell(Water(), NOW - hours * HOUR, received=NOW)
+        service.watch.step(NOW)
+
+    assert (service.alerts(), service.texts()) == ([], [])
+
+
+def test_half_of_a_backlog_is_not_judged_before_the_rest_came(service: Service) -> None:
+    water = Water(days=10).blocked(-60.0)
+    series = water.series()
+    service.tell_one("k-outlet", series[OUTLET], NOW, NOW)
+    service.tell_one("k-shaft", series[SHAFT], NOW - 200 * HOUR, NOW)
+    service.watch.step(NOW)
+    early = service.alerts()
+    service.tell(water, NOW)
+    service.watch.step(NOW + MINUTE)
+
+    assert early == []
+    assert [(a.kind, a.state) for a in service.alerts()] == [("blockage", "firing")]
+
+
+def test_a_device_whose_clock_is_slow_for_ever_does_not_stop_the_judgement(
+    service: Service,
+) -> None:
+    series = Water().blocked(-4.0).series()
+    for minutes in range(0, 60, 5):
+        now = NOW + minutes * MINUTE
+        service.tell_one("k-line", series[DEVICES["k-line"]], now - 8 * HOUR, now)
+        service.tell_one("k-outlet", series[OUTLET], now, now)
+        service.tell_one("k-shaft", series[SHAFT], now, now)
+        service.watch.step(now)
+
+    assert [a.kind for a in service.alerts()] == ["blockage"]
+
+
+def test_three_hundred_times_as_fast_a_late_reading_is_neither_lost_nor_silence(
+    service: Service,
+) -> None:
+    water = Water(step=5 * MINUTE).blocked(-3.0)
+    now = NOW - 8 * HOUR
+    while now <= NOW:
+        service.tell(water, now - 10 * MINUTE, received=now - 5 * MINUTE)
+        service.watch.step(now)
+        now += timedelta(minutes=7)
+
+    assert [(a.kind, a.state) for a in service.alerts()] == [("blockage", "firing")]
+    assert len(service.texts()) == 2
+
+
+def test_a_detector_that_raises_is_counted_and_the_others_go_on(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.detectors.insert(0, Broken())
+    service.restart()
+    service.live(Water().blocked(-2.0), NOW - HOUR, NOW, 15 * MINUTE)
+
+    assert service.watch.failures["broken"] >= 5
+    assert [a.kind for a in service.alerts()] == ["blockage"]
+    assert sum("no water at all" in str(vars(r)) for r in caplog.records) == 1
+
+
+def test_a_failing_detector_does_not_end_its_alert(service: Service) -> None:
+    service.tell(Water().blocked(-5.0), NOW)
+    service.watch.step(NOW)
+    broken = Broken()
+    broken.name = "abrupt_drop"
+    service.detectors[0] = broken
+    service.restart()
+    service.watch.step(NOW + 5 * HOUR)
+
+    assert "firing" in [a.state for a in service.alerts() if a.kind == "blockage"]
+
+
+def test_a_loss_everybody_got_used_to_ends_without_good_news(service: Service) -> None:
+    water = Water(days=20, step=15 * MINUTE).blocked(-16.0 * 24)
+    service.live(water, NOW - 16.2 * 24 * HOUR, NOW - 15.5 * 24 * HOUR, 3 * HOUR)
+    service.live(water, NOW - 15.5 * 24 * HOUR, NOW, 12 * HOUR)
+    (alert,) = service.alerts()
+    with service.book.begin() as connection:
+        told = [e.what for e in alerts.timeline(connection, alert.id)]
+
+    assert alert.state == "resolved"
+    assert told == ["pending", "firing", "resolved", "accepted"]
+    assert [t.reason for t in service.texts()] == ["first", "first"]
+
+
+class DownStore(MemoryStore):
+    """A store that is down while told so."""
+
+    down = False
+
+    def series(self, datastream: DatastreamId, start: datetime, end: datetime) -> Series:
+        if self.down:
+            raise StoreUnavailable("connection refused")
+        return super().series(datastream, start, end)
+
+
+def test_a_store_that_is_down_is_asked_again_and_nothing_is_skipped(service: Service) -> None:
+    store = DownStore("memory://")
+    service.store = store
+    service.restart()
+    service.tell(Water().blocked(-5.0), NOW)
+    store.down = True
+    service.watch.step(NOW)
+    during = service.alerts()
+    store.down = False
+    service.watch.step(NOW + MINUTE)
+
+    assert during == []
+    assert [a.kind for a in service.alerts()] == ["blockage"]
+
+
+def test_a_walk_has_a_bounded_number_of_steps(service: Service) -> None:
+    class Counting(AbruptDrop):
+        asked = 0
+
+        def detect(self, view: KahrizView, now: datetime) -> tuple[Detection, ...]:
+            Counting.asked += 1
+            return super().detect(view, now)
+
+    service.detectors = [Counting()]
+    service.restart()
+    service.tell(Water(days=30, step=15 * MINUTE), NOW)
+    service.watch.step(NOW)
+
+    assert 400 < Counting.asked <= MOST_STEPS + 1
+
+
+def test_every_alert_says_what_kind_of_detection_it_rests_on(service: Service) -> None:
+    service.tell(Water().blocked(-5.0), NOW)
+    service.watch.step(NOW)
+    (alert,) = service.alerts()
+
+    assert alert.detector == AbruptDrop.name
+    assert alert.kind == Kind.BLOCKAGE
+    assert "Shaft level +" in alert.explanation

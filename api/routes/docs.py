@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -49,6 +50,7 @@ def render(document: Mapping[str, Any]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(info['title'])} API</title>"
+        '<link rel="icon" href="/icon.svg">'
         '<link rel="stylesheet" href="/docs/style.css"></head><body>'
         f"<h1>{escape(info['title'])} API {escape(info['version'])}</h1>"
         f"{_paragraphs(info['description'])}"
@@ -72,7 +74,7 @@ def _parameters(parameters: Any) -> Iterator[str]:
         yield "<h3>Parameters</h3><dl>"
         for parameter in parameters:
             yield f"<dt><code>{escape(parameter['name'])}</code> ({escape(parameter['in'])})</dt>"
-            yield f"<dd>{escape(parameter.get('description', ''))} {_limits(parameter)}</dd>"
+            yield f"<dd>{_marked(parameter.get('description', ''))} {_limits(parameter)}</dd>"
         yield "</dl>"
 
 
@@ -94,7 +96,7 @@ _LIMITS = (
 
 def _answers(responses: Mapping[str, Any]) -> Iterator[str]:
     for status, response in responses.items():
-        yield f"<p><strong>{escape(status)}</strong> {escape(response['description'])}</p>"
+        yield f"<p><strong>{escape(status)}</strong> {_marked(response['description'])}</p>"
         if status.startswith("2"):
             yield from _bodies("", response)
 
@@ -114,4 +116,11 @@ def _pretty(example: Any) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part.strip())
+    return "".join(f"<p>{_marked(part)}</p>" for part in text.split("\n\n") if part.strip())
+
+
+def _marked(text: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
+_CODE = re.compile("`+([^`]+)`+")

@@ -48,7 +48,7 @@ bench: $(VENV)/.for-test  ## measure against the peers, in turn (ONLY=name for o
 
 soak: $(VENV)/.for-test  ## the long form of the fault tests (MINUTES=10)
 	@$(PY) -m dashboards.install
-	@SOAK_MINUTES=$(or $(MINUTES),10) exec $(PY) -m pytest -m soak --timeout=0 $(ARGS)
+	@SOAK_MINUTES=$(or $(MINUTES),10) exec $(PY) -m pytest -m soak -s --timeout=0 $(ARGS)
 
 clean:  ## remove the environment and everything generated, not the demo's data
 	rm -rf $(VENV) dashboards/web/node_modules dashboards/web/vendor bench/results.json .coverage \

@@ -124,6 +124,8 @@ class Worker:
         return self._health.report(self._intake.state, self._intake.waiting())
 
     def _heartbeat(self) -> bool:
+        if "store reads" in self._health.problems:
+            self._ask_store()
         report = self._report()
         with self._book.begin() as connection:
             checkpoints.put(connection, "ingest", report)
@@ -137,6 +139,7 @@ class Worker:
         """Work until `stop`; then drain what was taken, at most for some seconds."""
         if not self._open_book():
             return
+        self._ask_store()
         loops = self._build_loops()
         self._page.start()
         _LOG.info(
@@ -167,6 +170,17 @@ class Worker:
                     return False
             else:
                 return True
+
+    def _ask_store(self) -> None:
+        """Make the embedded store's file for readers, and say at once if the store is down."""
+        try:
+            self._store.latest()
+        except StoreUnavailable as error:
+            self._once.failed("store reads", error.reason)
+            self._health.failed("store reads", error.reason)
+        else:
+            self._once.worked("store reads")
+            self._health.worked("store reads")
 
     def _give_up_waiting(self) -> None:
         self._stopping.wait()

@@ -58,7 +58,7 @@ class StoreSettings(BaseModel):
 
     model_config = _CONFIG
     url: str = ""
-    """``sqlite:///FILE``, ``memory://`` or ``influxdb://[USER:TOKEN@]HOST:PORT/BUCKET?org=...``;
+    """``sqlite:///FILE``, ``memory://`` or ``influxdb://HOST:PORT/BUCKET?org=...``;
     empty: ``observations.sqlite`` in the data directory."""
     token: SecretStr = SecretStr("")
     """InfluxDB token (2.x, 3.x), or ``user:password`` (1.8)."""

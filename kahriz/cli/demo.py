@@ -22,7 +22,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.panel import Panel
 
 from kahriz.book import Book, keys
 from kahriz.cli.children import Child
@@ -270,20 +269,17 @@ class _Demo:
 
     def _greet(self, key: str, seconds: float) -> None:
         settings = self._plan.settings
-        device = next(iter(self._plan.registry.devices))
+        pub = f"mosquitto_pub -h {settings.mqtt.host} -p {settings.mqtt.port} -q 1"
         lines = [
             f"Open   [bold link={self._plan.url}]{self._plan.url}[/]",
             f"Simulated time runs {self._plan.speed:g}x; it is {iso(self._clock())}.",
             f"Key to acknowledge alerts: [bold]{key}[/]",
-            "",
-            "Send a reading of your own:",
-            f"  mosquitto_pub -h {settings.mqtt.host} -p {settings.mqtt.port} -q 1"
-            f" -t kahriz/v1/{device}/up -f reading.json   (docs/wire-format.md)",
-            "SMS texts appear below. Logs: " + _relative(self._folder / "logs"),
-            "Ctrl-C stops.",
+            f"Send readings of your own: {pub} -t kahriz/v1/DEVICE/up -m ... (docs/wire-format.md)",
+            f"Logs: {_relative(self._folder / 'logs')}. SMS texts appear below. Ctrl-C stops.",
         ]
-        title = f"kahriz demo, ready after {seconds:.0f} s"
-        self._console.print(Panel("\n".join(lines), title=title, expand=False))
+        self._console.print(f"\n[green]Ready after {seconds:.0f} s.[/]")
+        for line in lines:
+            self._console.print("  " + line, highlight=False)
 
     def _say_dead(self, child: Child) -> int:
         self._console.print(f"[red]{child.name} ended. Its last words ({_relative(child.log)}):[/]")

@@ -33,6 +33,9 @@ MAX_PACKET = 65536
 MAX_CONNECTIONS = 500
 CONNECT_TIMEOUT_S = 10.0
 
+# CONNACK of MQTT 5: no session, reason 0x84, no properties.
+_UNSUPPORTED_PROTOCOL = b"\x20\x03\x00\x84\x00"
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -90,23 +93,33 @@ def _digest(token: str) -> bytes:
 
 
 class _CappedReader(StreamReaderAdapter):  # type: ignore[misc]
-    """Refuses to read more than a packet may have, and waits only so long for the first."""
+    """Refuses to read more than a packet may have; begins with what was read already."""
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
+    def __init__(self, reader: asyncio.StreamReader, begun: bytes) -> None:
         super().__init__(reader)
-        self._is_first = True
+        self._begun = begun
 
     async def read(self, n: int = -1) -> bytes:
-        """Return exactly `n` bytes; a larger packet, or none in time, ends the connection."""
+        """Return exactly `n` bytes; a larger packet ends the connection."""
         if n > MAX_PACKET:
             raise asyncio.IncompleteReadError(b"", n)
-        if not self._is_first:
-            return bytes(await super().read(n))
-        self._is_first = False
-        try:
-            return bytes(await asyncio.wait_for(super().read(n), CONNECT_TIMEOUT_S))
-        except TimeoutError:
-            raise asyncio.IncompleteReadError(b"", n) from None
+        head, self._begun = self._begun[:n], self._begun[n:]
+        if len(head) == n:
+            return head
+        return head + bytes(await super().read(n - len(head)))
+
+
+async def _begin(reader: asyncio.StreamReader) -> tuple[bytes, int]:
+    """Return the first bytes of a CONNECT and the protocol's level in it (MQTT 5: 5)."""
+    begun = await reader.readexactly(2)
+    while begun[-1] & 0x80 and len(begun) < 5:
+        begun += await reader.readexactly(1)
+    name_length = await reader.readexactly(2)
+    n = int.from_bytes(name_length)
+    if n > 16:
+        raise asyncio.IncompleteReadError(b"", n)
+    rest = await reader.readexactly(n + 1)
+    return begun + name_length + rest, rest[-1]
 
 
 async def serve(host: str, port: int, users: Path, stopping: asyncio.Event) -> None:
@@ -128,16 +141,19 @@ async def serve(host: str, port: int, users: Path, stopping: asyncio.Event) -> N
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal open_now
-        if open_now >= MAX_CONNECTIONS:
-            _LOG.warning("connection refused", extra={"open": open_now})
-            writer.close()
-            return
         open_now += 1
         try:
-            await broker.external_connected(
-                _CappedReader(reader), StreamWriterAdapter(writer), "default"
-            )
-        except (OSError, asyncio.IncompleteReadError):
+            if open_now > MAX_CONNECTIONS:
+                _LOG.warning("connection refused", extra={"open": open_now - 1})
+                return
+            begun, level = await asyncio.wait_for(_begin(reader), CONNECT_TIMEOUT_S)
+            if level > 4:
+                # amqtt would leave a client that speaks MQTT 5 without any answer.
+                writer.write(_UNSUPPORTED_PROTOCOL)
+                return
+            capped = _CappedReader(reader, begun)
+            await broker.external_connected(capped, StreamWriterAdapter(writer), "default")
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass
         finally:
             open_now -= 1

@@ -95,6 +95,7 @@ class _Trouble:
 
     def stop(self) -> None:
         """End ingest as an operator does; it has to end with 0."""
+        self._house.wait_for_ingest()
         self.ingest.terminate()
         assert self.ingest.wait(20) == 0
 

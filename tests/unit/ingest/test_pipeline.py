@@ -254,6 +254,16 @@ def test_the_same_poison_again_is_one_letter_that_counts(house: House) -> None:
     assert times == [3]
 
 
+def test_a_fault_that_repeats_with_other_figures_is_one_line_in_the_log(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    for second in range(5):
+        house.receive({"boot": 1, "seq": second, "r": [[second * 1000, {"stage_m": 0.1}]]})
+
+    assert len(house.letters()) == 5
+    assert len([r for r in caplog.records if r.message == "dead letter"]) == 1
+
+
 def test_while_the_store_is_away_nothing_is_acknowledged_and_then_all_is(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,15 +10,24 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
+from ingest.backlog import (
+    BACKLOG,
+    Mark,
+    has_to_wait,
+    instants,
+    is_due,
+    mark_from,
+    start_of,
+    told_by,
+    value_of,
+)
 from kahriz.alert import lifecycle, pipeline
 from kahriz.alert.lifecycle import Alerts, State, Transition
 from kahriz.book import Book, checkpoints, devices
 from kahriz.book.devices import DeviceRow
-from kahriz.clock import from_ms, to_ms
+from kahriz.clock import from_ms
 from kahriz.detect import Detection, Detector, KahrizView
 from kahriz.errors import StoreUnavailable
 from kahriz.logs import Once
@@ -29,33 +38,8 @@ from kahriz.units import Property
 
 _LOG = logging.getLogger(__name__)
 
-TIMER = timedelta(minutes=5)
-"""A kahriz that says nothing is judged so often."""
-
-BACKLOG = timedelta(minutes=30)
-"""Readings this late are a backlog: they are walked through, not judged at one glance."""
-
-LEAST_STEP = timedelta(minutes=15)
-MOST_STEPS = 600
-"""A walk's steps: at least so long, at most so many; 30 days go in steps of 72 minutes."""
-
-OLDEST = timedelta(days=35)
-"""What is older is kept and counted, but no longer judged."""
-
-PATIENCE = timedelta(hours=3)
-"""So long the judgement waits for a backlog that is still arriving."""
-
 _WATER = (Property.DISCHARGE, Property.STAGE)
 _JUST = timedelta(milliseconds=1)  # intervals are half-open, the newest reading belongs to now
-
-
-@dataclass(slots=True)
-class _Mark:
-    """How far one kahriz was judged, and when each device was how far."""
-
-    judged: datetime
-    told: dict[str, datetime] = field(default_factory=dict)
-    waiting_since: datetime | None = None
 
 
 class Watch:
@@ -87,7 +71,7 @@ class Watch:
         self._book = book
         self._detectors = tuple(detectors)
         self._look_back = max((d.look_back for d in detectors), default=timedelta(0))
-        self._marks: dict[str, _Mark] = {}
+        self._marks: dict[str, Mark] = {}
         self._heard: dict[str, tuple[datetime, datetime]] = {}
         self._once = Once(_LOG)
         self.failures: Counter[str] = Counter()
@@ -100,18 +84,18 @@ class Watch:
         for kahriz in self._kahrizes:
             own = {d: rows[d] for d in self._devices[kahriz.id] if d in rows}
             mark = self._mark(kahriz, now)
-            if not _is_due(mark, own, now) or _has_to_wait(mark, arriving & set(own), now):
+            if not is_due(mark, own, now) or has_to_wait(mark, arriving & set(own), now):
                 continue
             try:
                 self._judge(kahriz, mark, own, now)
                 self._once.worked(f"judging {kahriz.id}")
             except StoreUnavailable as error:
                 self._once.failed(f"judging {kahriz.id}", error.reason)
-        self._heard = {d: (now, t) for d, r in rows.items() if (t := _told(r, now)) is not None}
+        self._heard = {d: (now, t) for d, r in rows.items() if (t := told_by(r, now)) is not None}
 
     def _is_arriving(self, row: DeviceRow, now: datetime) -> bool:
         """Return whether a device is sending its backlog right now: late, heard, gaining on us."""
-        told = _told(row, now)
+        told = told_by(row, now)
         if told is None or row.received_at_ms is None or now - told <= BACKLOG:
             return False
         if now - from_ms(row.received_at_ms) > BACKLOG:
@@ -120,22 +104,22 @@ class Watch:
         # A device whose clock is slow is late for ever; it gains nothing on ours.
         return before is None or told - before[1] > 2 * (now - before[0])
 
-    def _mark(self, kahriz: Kahriz, now: datetime) -> _Mark:
+    def _mark(self, kahriz: Kahriz, now: datetime) -> Mark:
         if kahriz.id not in self._marks:
             with self._book.begin() as connection:
                 value = checkpoints.get(connection, _name(kahriz))
-            self._marks[kahriz.id] = _mark_from(value, now)
+            self._marks[kahriz.id] = mark_from(value, now)
         return self._marks[kahriz.id]
 
     def _judge(
-        self, kahriz: Kahriz, mark: _Mark, rows: Mapping[str, DeviceRow], now: datetime
+        self, kahriz: Kahriz, mark: Mark, rows: Mapping[str, DeviceRow], now: datetime
     ) -> None:
-        start = _start(mark, rows, now)
+        start = start_of(mark, rows, now)
         log = self._read(kahriz, start - self._look_back, now + _JUST)
         with self._book.begin() as connection:
             alerts = pipeline.load(connection, kahriz.id, start - pipeline.LOOKS_BACK)
         moved: list[Transition] = []
-        for instant in _instants(start, now):
+        for instant in instants(start, now):
             if instant < now and not _says_something(log, instant):
                 continue
             last_seen = _last_seen(rows, now) if instant == now else {}
@@ -143,11 +127,11 @@ class Watch:
             detections = self._ask(view, alerts, instant)
             alerts, new = lifecycle.judge(alerts, detections, instant)
             moved += new
-        done = _Mark(now, {d: t for d, r in rows.items() if (t := _told(r, now)) is not None})
+        done = Mark(now, {d: t for d, r in rows.items() if (t := told_by(r, now)) is not None})
         judgement = pipeline.Judgement(kahriz, now, alerts, moved, _flow_now(kahriz, log, now))
         with self._book.begin() as connection:
             pipeline.write(connection, judgement)
-            checkpoints.put(connection, _name(kahriz), _value(done))
+            checkpoints.put(connection, _name(kahriz), value_of(done))
         self._marks[kahriz.id] = done
         _report(kahriz, moved)
 
@@ -198,68 +182,15 @@ def _name(kahriz: Kahriz) -> str:
     return f"watch:{kahriz.id}"
 
 
-def _mark_from(value: Any, now: datetime) -> _Mark:
-    if value is None:
-        return _Mark(now - OLDEST)
-    told = {device: from_ms(ms) for device, ms in value["told"].items()}
-    return _Mark(min(from_ms(value["judged_ms"]), now), told)
-
-
-def _value(mark: _Mark) -> dict[str, Any]:
-    told = {device: to_ms(instant) for device, instant in mark.told.items()}
-    return {"judged_ms": to_ms(mark.judged), "told": told}
-
-
-def _told(row: DeviceRow, now: datetime) -> datetime | None:
-    """Return the time of a device's newest reading; not beyond now, whatever its clock says."""
-    return None if row.last_time_ms is None else min(from_ms(row.last_time_ms), now)
-
-
 def _last_seen(rows: Mapping[str, DeviceRow], now: datetime) -> dict[str, datetime]:
     """Return when each device was last heard: one that sends old readings now is not silent."""
     seen: dict[str, datetime] = {}
     for device, row in rows.items():
-        told = _told(row, now)
+        told = told_by(row, now)
         if told is not None:
             heard = told if row.received_at_ms is None else from_ms(row.received_at_ms)
             seen[device] = min(max(told, heard), now)
     return seen
-
-
-def _is_due(mark: _Mark, rows: Mapping[str, DeviceRow], now: datetime) -> bool:
-    if now - mark.judged >= TIMER:
-        return True
-    return any(_told(row, now) != mark.told.get(device) for device, row in rows.items())
-
-
-def _has_to_wait(mark: _Mark, arriving: set[str], now: datetime) -> bool:
-    """Return whether to wait for the rest of a backlog: half of a story names the wrong culprit."""
-    if not arriving:
-        mark.waiting_since = None
-        return False
-    mark.waiting_since = mark.waiting_since or now
-    return now - mark.waiting_since < PATIENCE
-
-
-def _start(mark: _Mark, rows: Mapping[str, DeviceRow], now: datetime) -> datetime:
-    """Return from where on there is something not judged yet."""
-    start = mark.judged
-    for device, row in rows.items():
-        told, before = _told(row, now), mark.told.get(device)
-        if told is not None and told != before:
-            # Nothing is known of how far back a device goes that was never heard before.
-            start = min(start, now - OLDEST if before is None else before)
-    return max(start, now - OLDEST)
-
-
-def _instants(start: datetime, now: datetime) -> list[datetime]:
-    span = now - start
-    if span <= BACKLOG:
-        return [now]
-    step = max(LEAST_STEP, span / MOST_STEPS)
-    return [start + step * i for i in range(1, int(span / step) + 1) if start + step * i < now] + [
-        now
-    ]
 
 
 def _says_something(log: Mapping[DatastreamId, Series], instant: datetime) -> bool:

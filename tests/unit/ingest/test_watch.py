@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.watch import MOST_STEPS, Watch
+from ingest.backlog import MOST_STEPS
+from ingest.watch import Watch
 from kahriz.book import Book, alerts, checkpoints, devices, messages
 from kahriz.book.alerts import Alert
 from kahriz.book.messages import OutboxMessage

@@ -1,0 +1,96 @@
+"""How far each kahriz has been judged, and from where on its late readings have to be.
+
+Pure but for the clock it is given: the watch asks it what is due, what has to wait for the rest of
+a backlog, and at which instants to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from kahriz.book.devices import DeviceRow
+from kahriz.clock import from_ms, to_ms
+
+TIMER = timedelta(minutes=5)
+"""A kahriz that says nothing is judged so often."""
+
+BACKLOG = timedelta(minutes=30)
+"""Readings this late are a backlog: they are walked through, not judged at one glance."""
+
+LEAST_STEP = timedelta(minutes=15)
+MOST_STEPS = 600
+"""A walk's steps: at least so long, at most so many; 30 days go in steps of 72 minutes."""
+
+OLDEST = timedelta(days=35)
+"""What is older is kept and counted, but no longer judged."""
+
+PATIENCE = timedelta(hours=3)
+"""So long the judgement waits for a backlog that is still arriving."""
+
+
+@dataclass(slots=True)
+class Mark:
+    """How far one kahriz was judged, and when each device was how far."""
+
+    judged: datetime
+    told: dict[str, datetime] = field(default_factory=dict)
+    waiting_since: datetime | None = None
+
+
+def mark_from(value: Any, now: datetime) -> Mark:
+    """Return the mark a checkpoint's value says; without one everything is new."""
+    if value is None:
+        return Mark(now - OLDEST)
+    told = {device: from_ms(ms) for device, ms in value["told"].items()}
+    return Mark(min(from_ms(value["judged_ms"]), now), told)
+
+
+def value_of(mark: Mark) -> dict[str, Any]:
+    """Return a mark as a checkpoint's value."""
+    told = {device: to_ms(instant) for device, instant in mark.told.items()}
+    return {"judged_ms": to_ms(mark.judged), "told": told}
+
+
+def told_by(row: DeviceRow, now: datetime) -> datetime | None:
+    """Return the time of a device's newest reading; not beyond now, whatever its clock says."""
+    return None if row.last_time_ms is None else min(from_ms(row.last_time_ms), now)
+
+
+def is_due(mark: Mark, rows: Mapping[str, DeviceRow], now: datetime) -> bool:
+    """Return whether there is a new reading, or the timer has run out."""
+    if now - mark.judged >= TIMER:
+        return True
+    return any(told_by(row, now) != mark.told.get(device) for device, row in rows.items())
+
+
+def has_to_wait(mark: Mark, arriving: set[str], now: datetime) -> bool:
+    """Return whether to wait for the rest of a backlog: half of a story names the wrong culprit."""
+    if not arriving:
+        mark.waiting_since = None
+        return False
+    mark.waiting_since = mark.waiting_since or now
+    return now - mark.waiting_since < PATIENCE
+
+
+def start_of(mark: Mark, rows: Mapping[str, DeviceRow], now: datetime) -> datetime:
+    """Return from where on there is something not judged yet."""
+    start = mark.judged
+    for device, row in rows.items():
+        told, before = told_by(row, now), mark.told.get(device)
+        if told is not None and told != before:
+            # Nothing is known of how far back a device goes that was never heard before.
+            start = min(start, now - OLDEST if before is None else before)
+    return max(start, now - OLDEST)
+
+
+def instants(start: datetime, now: datetime) -> list[datetime]:
+    """Return the instants to judge after `start`: steps through a backlog, and `now` at the end."""
+    span = now - start
+    if span <= BACKLOG:
+        return [now]
+    step = max(LEAST_STEP, span / MOST_STEPS)
+    steps = [start + step * i for i in range(1, int(span / step) + 1)]
+    return [instant for instant in steps if instant < now] + [now]

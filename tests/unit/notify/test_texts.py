@@ -16,7 +16,8 @@ from kahriz.notify.texts import LANGUAGES, MOST_PARTS, Facts, render
 from kahriz.sites import Kahriz, load_registry
 
 NOW = datetime(2026, 11, 22, 10, 20, tzinfo=UTC)
-REGISTRY = load_registry(Path(__file__).parents[3] / "sites.example.toml")
+ROOT = Path(__file__).parents[3]
+REGISTRY = load_registry(ROOT / "sites.example.toml")
 ALL = list(product(Kind, Reason, LANGUAGES, MOST_PARTS))
 
 
@@ -140,3 +141,23 @@ def test_a_language_or_a_kind_without_text_is_named() -> None:
         render("blockage", "first", "fr", "full", facts(AGH_DERE))
     with pytest.raises(NotFoundError, match=r"'leak\.first'"):
         render("leak", "first", "az", "full", facts(AGH_DERE))
+
+
+SHOWN = re.findall(
+    r"^(az|en|ru) (folded|full) +#K7 (Ag Dere|Ağ Dərə|Velibey|Vəlibəy)(.*)$",
+    (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize(("language", "alphabet", "name", "rest"), SHOWN)
+def test_the_documentation_shows_what_is_sent(
+    language: str, alphabet: str, name: str, rest: str
+) -> None:
+    kahriz = REGISTRY.find("velibey" if name.startswith("V") else "agh-dere")
+    known = replace(facts(kahriz), code="K7", since=NOW - timedelta(hours=3), deviation=-0.61)
+    people = 41.4 if kahriz.served else None
+    known = replace(known, observed_lps=1.2, expected_lps=3.0, lpcd=people)
+
+    assert len(SHOWN) == 8
+    assert render("blockage", "first", language, alphabet, known).text == f"#K7 {name}{rest}"

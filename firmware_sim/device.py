@@ -105,6 +105,7 @@ class Link:
         self._next_try = 0.0
         self._deadline = 0.0
         self._wants_line = True
+        self._last_mid = -1
         self.is_up = False
         self.refusal = ""
         """Why the last try failed; empty while connected."""
@@ -204,8 +205,9 @@ class Link:
         if client is None or not self.is_up:
             self._discard()
             return
-        client.publish(f"{self.root}/status", _OFFLINE, qos=1, retain=True)
-        client.disconnect()
+        # The session ends once the broker has taken this: closing with answers unread would
+        # reset the line, and the broker might never see the DISCONNECT.
+        self._last_mid = client.publish(f"{self.root}/status", _OFFLINE, qos=1, retain=True).mid
 
     @property
     def is_closed(self) -> bool:
@@ -251,8 +253,10 @@ class Link:
         self._ears.heard(message.topic.rpartition("/")[2], bytes(message.payload))
 
     def _on_publish(
-        self, _c: paho.Client, _u: Any, mid: int, reason: ReasonCode, _p: Properties | None
+        self, client: paho.Client, _u: Any, mid: int, reason: ReasonCode, _p: Properties | None
     ) -> None:
+        if mid == self._last_mid:
+            client.disconnect()
         self._ears.broker_took(mid, nobody_listens=reason.value == _NOBODY_LISTENS)
 
 

@@ -226,6 +226,7 @@ class Fleet:
             self._next_misc = wall + _MISC_S
             for device in self.devices:
                 device.tend(now_ms, wall)
+            self._ledger.commit()  # acknowledgements too, for whoever compares while we run
         messages = [m for device in self.devices for m in device.send(now_ms, wall)]
         if messages:
             # The truth is on disk before the network has it.

@@ -117,19 +117,19 @@ def season_factor(source: Source, time_ms: TimesMs) -> Floats:
 def rain_discharge(source: Source, seed: int, time_ms: TimesMs) -> Floats:
     """Return what earlier rains add (n,) [L/s]: at most one rain a day, each a slow pulse."""
     added = np.zeros(len(time_ms))
-    if not len(time_ms) or source.rain_lps == 0:
+    if not len(time_ms):
         return added
     days = np.arange(time_ms.min() // DAY_MS - _MEMORY_DAYS, time_ms.max() // DAY_MS + 1)
     days = days[uniform(seed, days) < source.rains_per_year / YEAR_DAYS]
     starts = days * DAY_MS + (uniform(seed, days, 1) * DAY_MS).astype(np.int64)
     heights = -np.log(uniform(seed, days, 2)) * source.rain_lps
     rise_ms, fall_ms = source.rain_rise_h * HOUR_MS, source.rain_recession_d * DAY_MS
-    for start, height in zip(starts, heights, strict=True):
-        since = time_ms - start
-        wet = (since > 0) & (since < _MEMORY_DAYS * DAY_MS)
-        since = np.where(wet, since, 0)
-        pulse = (1.0 - np.exp(-since / rise_ms)) * np.exp(-since / fall_ms)
-        added += height * np.where(wet, pulse, 0.0)
+    since = time_ms[np.newaxis, :] - starts[:, np.newaxis]
+    since = np.where(since < _MEMORY_DAYS * DAY_MS, np.maximum(since, 0), 0)
+    pulses = (1.0 - np.exp(-since / rise_ms)) * np.exp(-since / fall_ms)
+    # One after the other: the sum must not depend on how many instants were asked for at once.
+    for pulse, height in zip(pulses, heights, strict=True):
+        added += height * pulse
     return added
 
 
@@ -142,11 +142,11 @@ def melt_discharge(source: Source, time_ms: TimesMs) -> Floats:
     return np.asarray(source.melt_lps * bump * daily)
 
 
-def source_discharge(source: Source, seed: int, time_ms: TimesMs) -> Floats:
-    """Return the source's discharge (n,) [L/s], never below 0."""
+def source_discharge(source: Source, seed: int, time_ms: TimesMs, rain_lps: Floats) -> Floats:
+    """Return the source's discharge (n,) [L/s], never below 0, `rain_lps` (n,) included."""
     wandering = smooth(key(seed, "source"), time_ms, 6 * HOUR_MS)
     discharge = source.discharge_lps * season_factor(source, time_ms)
-    discharge += rain_discharge(source, key(seed, "rain"), time_ms)
+    discharge += rain_lps
     discharge += melt_discharge(source, time_ms)
     return np.maximum(discharge * (1.0 + source.noise * wandering), 0.0)
 
@@ -160,8 +160,8 @@ def shaft_stage(shaft: Shaft, source: Source, seed: int, time_ms: TimesMs, lps: 
 
 def natural_water(source: Source, shaft: Shaft, seed: int, time_ms: TimesMs) -> Water:
     """Return the water at `time_ms` (n,) as nature alone would have it, nobody drawing any."""
-    lps = source_discharge(source, seed, time_ms)
     rain = rain_discharge(source, key(seed, "rain"), time_ms)
+    lps = source_discharge(source, seed, time_ms, rain)
     clear = 0.8 + 0.15 * np.abs(normal(key(seed, "turbidity"), time_ms))
     warmth = 13.5 + 0.5 * _sinusoid(time_ms, 240.0)
     return Water(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,6 +65,14 @@ class Play:
         state = options.state or Path("var") / "sim" / self.scenario.name
         state.mkdir(parents=True, exist_ok=True)
         self.ledger = Ledger(state / "ledger.sqlite")
+        try:
+            self._prepare(options, state, passwords)
+        except BaseException:
+            self.ledger.close()
+            raise
+
+    def _prepare(self, options: Options, state: Path, passwords: Mapping[str, str | None]) -> None:
+        devices = self.scenario.devices()
         self.clock = _clock(options, self.ledger)
         self.started_ms = to_ms(self.clock())
         self._live_start_ms, self._history_ms = self._begin(options, state)

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from firmware_sim.demand import Delivery
 from firmware_sim.hydrology import Shaft, Source
@@ -45,6 +45,12 @@ class DeviceSpec(BaseModel):
     app_ack: bool = True
     """Whether it knows ``down/ack``; one that does not frees what the broker took."""
     codec: str = "json_v1"
+
+    @model_validator(mode="after")
+    def _acks_need_numbers(self) -> DeviceSpec:
+        if self.codec == "senml" and self.app_ack:
+            raise ValueError("codec 'senml' has no sequence numbers: app_ack must be false")
+        return self
 
 
 class KahrizSpec(BaseModel):
@@ -185,8 +191,10 @@ def _valid(model: type[_M], where: str, data: Any) -> _M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = " ".join([where, *(_words(data, first["loc"]))])
+        # A misspelt key also leaves the right one missing: the misspelling is the cause.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        words = " ".join(_words(data, first["loc"]))
+        place = f"{where}: {words}" if words else where
         if first["type"] == "extra_forbidden":
             name = str(first["loc"][-1])
             hint = _nearest(name, _keys(model, first["loc"][:-1]))

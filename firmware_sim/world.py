@@ -40,6 +40,7 @@ class World:
             t.model_copy(update={"live_start_ms": live_start_ms}) for t in scenario.trouble
         )
         self._devices = scenario.devices()
+        self._last: dict[str, tuple[TimesMs, Water]] = {}
         self._weir: Rating = plugins.load("rating", "v_notch_90", RATINGS)()
 
     def water(self, kahriz: KahrizSpec, time_ms: TimesMs) -> Water:
@@ -60,8 +61,15 @@ class World:
     def measure(self, device: str, time_ms: TimesMs) -> dict[str, Floats]:
         """Return what the device's sensors say (n,) a channel at `time_ms` (n,)."""
         kahriz, spec = self._devices[device]
-        water = self.water(kahriz, time_ms)
+        water = self._water_once(kahriz, time_ms)
         return {c: self._channel(kahriz, spec, c, time_ms, water) for c in spec.channels}
+
+    def _water_once(self, kahriz: KahrizSpec, time_ms: TimesMs) -> Water:
+        """Return the water that the last device of this kahriz looked at, if it is the same."""
+        known = self._last.get(kahriz.id)
+        if known is None or not np.array_equal(known[0], time_ms):
+            known = self._last[kahriz.id] = (time_ms, self.water(kahriz, time_ms))
+        return known[1]
 
     def is_powered(self, device: str, time_ms: TimesMs) -> NDArray[np.bool_]:
         """Whether the device measures at each instant (n,)."""

@@ -36,8 +36,11 @@ class FlatLine(Trouble):
 
     def change_values(self, values: Floats, time_ms: TimesMs, measure: Measure) -> Floats:
         """Repeat one value while it lasts."""
+        is_on = self.is_on(time_ms)
+        if not is_on.any():
+            return values
         held = measure(np.array([self.start_ms], dtype=np.int64))[0]
-        return np.where(self.is_on(time_ms), held, values)
+        return np.where(is_on, held, values)
 
 
 class BatterySag(Trouble):

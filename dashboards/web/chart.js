@@ -54,10 +54,11 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Digits that tell an axis's steps apart. */
-function digitsOf(splits) {
+/** Digits an axis's labels need to be true: steps of 2.5 need one, steps of 2 none. */
+export function digitsOf(splits) {
   const step = splits.length > 1 ? splits[1] - splits[0] : 1;
-  return Math.min(3, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
+  const isWhole = (digits) => Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) < 1e-6;
+  return [0, 1, 2].find(isWhole) ?? 3;
 }
 
 function axisTimes(zone) {

@@ -108,6 +108,14 @@ def test_a_gap_in_the_readings_stays_a_gap_in_the_chart(opened: Open) -> None:
     assert 0.03 < longest / len(drawn) < 0.09
 
 
+def test_the_labels_of_an_axis_are_not_rounded_to_untrue_ones(opened: Open) -> None:
+    page = opened().page
+    digits = "step => import('./chart.js').then(m => m.digitsOf([0, step, 2 * step]))"
+
+    found = {step: page.evaluate(digits, step) for step in (1, 2.5, 0.5, 0.25, 0.1, 10)}
+    assert found == {1: 0, 2.5: 1, 0.5: 1, 0.25: 2, 0.1: 1, 10: 0}
+
+
 def test_suspect_values_stay_visible_and_named(opened: Open) -> None:
     page = opened().page
 

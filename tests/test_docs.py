@@ -146,6 +146,15 @@ def test_links_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_files_the_contributing_guide_names_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:kahriz|tests|docs)/[\w/.-]+)`", text)
+    invented = {name for name in named if "/my_" in name}
+
+    assert len(named) - len(invented) > 15
+    assert sorted(n for n in set(named) - invented if not (ROOT / n).exists()) == []
+
+
 def test_documents_that_are_named_exist() -> None:
     broken = []
     for page in _tracked():

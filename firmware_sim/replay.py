@@ -202,6 +202,7 @@ def replay(
     speed: float = 0.0,
     timeout_s: float = 30.0,
     app_ack: bool = True,
+    boot: int | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Replayed:
     """Send a recording and wait until all of it is acknowledged.
@@ -216,6 +217,9 @@ def replay(
         Gives up after so many seconds without any progress.
     app_ack
         False: the broker's acknowledgement is enough.
+    boot
+        The device's count of starts; by default the wall clock's seconds: no state is kept, and
+        no count may come twice.
     """
     began = time.monotonic()
     clock = _replay_clock(recording, speed)
@@ -229,8 +233,7 @@ def replay(
     )
     ledger = Ledger(":memory:")
     player = Device(Mould(device, uplink, 0), ledger, recording, int(recording.time_ms[0]) - 1)
-    # No state is kept, so the count of starts is the wall clock's: never the same one twice.
-    player.start(int(time.time()), to_ms(clock()))
+    player.start(int(time.time()) if boot is None else boot, to_ms(clock()))
     fleet = Fleet({device: (player, password)}, broker, ledger, clock)
     try:
         sent = _until_acked(fleet, len(recording), timeout_s, is_stopped)

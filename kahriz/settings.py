@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from kahriz.clock import Clock, scaled_clock, system_clock
+from kahriz.configured import GROUP_PATTERN, closest, first_error, problem_of, read_toml
 from kahriz.errors import ConfigError
 
 PREFIX = "KAHRIZ_"
-_CONFIG = ConfigDict(frozen=True, extra="forbid")
+FILE = Path("kahriz.toml")
+_CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+_SECRET = ("password", "token")
+_OWN_PREFIXES = ("KAHRIZ_DEMO_",)
+
+Level = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(lambda said: said.upper() if isinstance(said, str) else said),
+]
 
 
 class MqttSettings(BaseModel):
     """Where the broker is and who we are there."""
 
     model_config = _CONFIG
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(1883, ge=1, le=65535)
     username: str = ""
     password: SecretStr = SecretStr("")
-    client_id: str = "kahriz-ingest"
+    client_id: str = Field("kahriz-ingest", min_length=1)
     tls_ca: Path | None = None
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     """MQTT version; auto: 5, and 3.1.1 where the broker does not know 5."""
-    shared_group: str = ""
+    shared_group: str = Field("", pattern=GROUP_PATTERN)
     """Name of an MQTT shared subscription, where several ingest workers share the load."""
     max_inflight: int = Field(8000, ge=1, le=65535)
     """Messages the broker may send us before we acknowledge the first."""
@@ -78,11 +95,11 @@ class IngestSettings(BaseModel):
     model_config = _CONFIG
     max_batch: int = Field(5000, ge=1, le=100_000)
     """Messages written together at most."""
-    future_tolerance_s: float = Field(120.0, ge=0)
+    future_tolerance_s: float = Field(120.0, ge=0, le=86_400)
     """A device's time this far ahead of ours is still believed."""
-    oldest_days: float = Field(7300.0, gt=0)
+    oldest_days: float = Field(7300.0, gt=0, le=36_500)
     """A device's time longer ago than this is not believed."""
-    retry_max_s: float = Field(30.0, gt=0)
+    retry_max_s: float = Field(30.0, gt=0, le=3600)
     """Longest pause between two tries at a store that is down."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, ge=0, le=65535)
@@ -102,8 +119,16 @@ class ClockSettings(BaseModel):
 
     model_config = _CONFIG
     speed: float = Field(1.0, gt=0)
-    origin: datetime | None = None
-    started: datetime | None = None
+    origin: AwareDatetime | None = None
+    started: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        given = [name for name in ("origin", "started") if getattr(self, name) is not None]
+        if len(given) == 1 or (not given and self.speed != 1):
+            said = given[0] if given else f"speed {self.speed:g}"
+            raise ValueError(f"{said} alone: origin and started belong together")
+        return self
 
     def clock(self) -> Clock:
         """Return the clock these settings describe."""
@@ -119,6 +144,16 @@ class _WithoutFiles(EnvSettingsSource):
         given = super()._load_env_vars()
         return {name: value for name, value in given.items() if not name.endswith("_file")}
 
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Return the list that a variable says as JSON."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError as error:
+            name = next(n for n in _valid_names() if n.endswith(field_name))
+            raise ConfigError(
+                _variable(name), f"{value!r} is not JSON", 'like ["console"]'
+            ) from error
+
 
 class Settings(BaseSettings):
     """Everything an operator can set, apart from what is measured (sites.toml)."""
@@ -128,11 +163,10 @@ class Settings(BaseSettings):
         extra="forbid",
         env_prefix=PREFIX,
         env_nested_delimiter="__",
-        toml_file="kahriz.toml",
     )
     data_dir: Path = Path("var")
     sites: Path = Path("sites.toml")
-    log_level: str = "INFO"
+    log_level: Level = "INFO"
     mqtt: MqttSettings = MqttSettings()
     api: ApiSettings = ApiSettings()
     store: StoreSettings = StoreSettings()
@@ -151,7 +185,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before kahriz.toml before defaults."""
-        return init_settings, _WithoutFiles(settings_cls), TomlConfigSettingsSource(settings_cls)
+        said = InitSettingsSource(settings_cls, _said_by_file())
+        return init_settings, _WithoutFiles(settings_cls), said
 
     @property
     def store_url(self) -> str:
@@ -176,59 +211,92 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**_secrets_from_files(), **overrides)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        hint = _closest(where, _valid_names()) if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(
-            f"settings: {where}", f"{first['msg']} (got {first.get('input')!r})", hint
-        ) from error
+        raise _explained(error) from error
+
+
+def _explained(error: ValidationError) -> ConfigError:
+    first = first_error(error)
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":  # the environment's own are refused before
+        # Its value may be a secret under a misspelt name.
+        valid = _valid_names() if "." in name else list(Settings.model_fields)
+        return ConfigError(f"{FILE}: {name}", "no such setting", closest(name, valid))
+    is_secret = first["loc"][-1] in _SECRET
+    return ConfigError(_source(name), problem_of(first, is_secret=is_secret))
+
+
+def _source(name: str) -> str:
+    """Say where the value of a setting comes from: the environment goes before the file."""
+    variable = _variable(name)
+    given = sorted(key.upper() for key in os.environ)
+    own = (variable, variable + "_FILE")
+    # Of a group that is wrong as a whole, the first variable.
+    found = next((v for v in given if v in own or v.startswith(variable + "__")), None)
+    return f"environment variable {found}" if found else f"{FILE}: {name}"
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.replace(".", "__").upper()
+
+
+def _said_by_file() -> dict[str, Any]:
+    if not FILE.exists():
+        return {}
+    said = read_toml(FILE)
+    for name, info in Settings.model_fields.items():
+        if _is_group(info) and not isinstance(said.get(name, {}), dict):
+            # The environment's settings of the group would hide it otherwise.
+            raise ConfigError(f"{FILE}: {name}", f"{said[name]!r} is no table", f"[{name}]")
+    return said
+
+
+def _is_group(info: FieldInfo) -> bool:
+    return isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
 
 
 def _valid_names() -> list[str]:
     names: list[str] = []
     for name, info in Settings.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            names += [f"{name}.{inner}" for inner in info.annotation.model_fields]
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names += [f"{name}.{inner}" for inner in kind.model_fields]
         else:
             names.append(name)
     return names
 
 
-def _closest(name: str, valid: list[str]) -> str:
-    near = difflib.get_close_matches(name, valid, n=1)
-    return f"did you mean {near[0]!r}?" if near else "valid: " + ", ".join(valid)
-
-
 def _refuse_unknown_environment() -> None:
     # pydantic-settings ignores an unknown top-level variable: a typo would pass in silence.
-    valid = _valid_names()
-    allowed = {PREFIX + name.replace(".", "__").upper() for name in valid}
-    allowed |= {name + "_FILE" for name in allowed}
+    valid = [_variable(name) for name in _valid_names()]
+    allowed = {*valid, *(name + "_FILE" for name in valid)}
     for name in os.environ:
+        asked = name.upper()
         if (
-            name.startswith(PREFIX)
-            and name.upper() not in allowed
-            and not name.startswith("KAHRIZ_DEMO_")
+            asked.startswith(PREFIX)
+            and asked not in allowed
+            and not asked.startswith(_OWN_PREFIXES)
         ):
-            key = name.removeprefix(PREFIX).replace("__", ".").lower()
-            raise ConfigError(
-                f"environment variable {name}", "no such setting", _closest(key, valid)
-            )
+            hint = closest(asked, valid)
+            raise ConfigError(f"environment variable {name}", "no such setting", hint)
 
 
 def _secrets_from_files() -> dict[str, Any]:
     """Read ``KAHRIZ_<SETTING>_FILE``: the way containers hand over secrets."""
     found: dict[str, Any] = {}
     for name in _valid_names():
-        variable = PREFIX + name.replace(".", "__").upper() + "_FILE"
+        variable = _variable(name) + "_FILE"
         if path := os.environ.get(variable):
-            try:
-                value = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise ConfigError(f"environment variable {variable}", str(error)) from error
             group, _, key = name.rpartition(".")
-            if group:
-                found.setdefault(group, {})[key] = value
-            else:
-                found[key] = value
+            place = found.setdefault(group, {}) if group else found
+            place[key] = _secret_in(variable, Path(path))
     return found
+
+
+def _secret_in(variable: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"environment variable {variable}", f"{path} is not UTF-8") from error
+    except OSError as error:
+        problem = f"{path}: {error.strerror or error}"
+        raise ConfigError(f"environment variable {variable}", problem) from error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,15 +13,39 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from kahriz.configured import (
+    PHONE_PATTERN,
+    SLUG_PATTERN,
+    closest,
+    first_error,
+    problem_of,
+    read_toml,
+)
 from kahriz.errors import ConfigError, NotFoundError, UnknownSensorError
 from kahriz.observations import DatastreamId, datastream_id
 from kahriz.units import PROPERTIES, Property, property_of
 
-_CONFIG = ConfigDict(frozen=True, extra="forbid")
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Pair = tuple[float, float]
+_CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if not pair[0] < pair[1]:
+        raise ValueError(f"lowest {pair[0]:g} is not below highest {pair[1]:g}")
+    return pair
+
+
+Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
+Pair = Annotated[tuple[float, float], AfterValidator(_ascending)]
 
 
 class SiteKind(StrEnum):
@@ -119,7 +142,7 @@ class Contact(BaseModel):
     model_config = _CONFIG
     name: str
     role: Literal["chair", "deputy", "digger", "engineer"]
-    phone: str = Field(pattern=r"^\+[0-9]{7,15}$")
+    phone: str = Field(pattern=PHONE_PATTERN)
     language: Literal["az", "en", "ru"] = "az"
     alphabet: Literal["folded", "full"] = "folded"
 
@@ -302,8 +325,8 @@ def flat_line_limit(sensor: Sensor) -> timedelta | None:
 
 
 def _refuse_twice(what: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    for name, times in Counter(names).items():
+        if times > 1:
             raise ValueError(f"{what} {name!r} is named more than once")
 
 
@@ -315,18 +338,7 @@ def load_registry(path: Path) -> Registry:
     ConfigError
         Names the file, the place in it, the value and, for a misspelt key, the nearest right one.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            str(path), error.strerror or str(error), "copy sites.example.toml to begin"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), f"not UTF-8: {error}") from error
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), str(error)) from error
+    data = read_toml(path, "copy sites.example.toml to begin")
     try:
         return Registry.model_validate(data)
     except ValidationError as error:
@@ -334,18 +346,13 @@ def load_registry(path: Path) -> Registry:
 
 
 def _explained(path: Path, data: Mapping[str, Any], error: ValidationError) -> ConfigError:
-    first = error.errors()[0]
-    where = f"{path}: {_place(data, first['loc'])}"
+    first = first_error(error)
+    loc = first["loc"]
     if first["type"] == "extra_forbidden":
-        key = str(first["loc"][-1])
-        valid = _keys_at(first["loc"])
-        near = difflib.get_close_matches(key, valid, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "valid: " + ", ".join(valid)
-        return ConfigError(where, f"unknown key {key!r}", hint)
-    message = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    shown = "" if isinstance(given, dict | list | tuple | BaseModel) else f" (got {given!r})"
-    return ConfigError(where, message + shown)
+        key = str(loc[-1])
+        problem, hint = f"unknown key {key!r}", closest(key, _keys_at(loc))
+        return ConfigError(_where(path, data, loc[:-1]), problem, hint)
+    return ConfigError(_where(path, data, loc), problem_of(first))
 
 
 _LEVELS: dict[str, type[BaseModel]] = {
@@ -365,8 +372,8 @@ def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _place(data: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
-    """Say where in the file, by ids rather than by counting: ``kahriz 'barana' site 'outlet'``."""
+def _where(path: Path, data: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
+    """Say where, by ids rather than by counting: ``sites.toml: kahriz 'barana' site 'outlet'``."""
     words: list[str] = []
     here: Any = data
     for part in loc:
@@ -384,4 +391,4 @@ def _place(data: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
             words.append(repr(label) if label else f"#{part + 1}")
         else:
             words.append(part)
-    return " ".join(words) or "top level"
+    return ": ".join(part for part in (str(path), " ".join(words)) if part)

@@ -21,7 +21,17 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("kahriz", "ingest", "api", "firmware_sim", "dashboards")
 PROCESSES = ("ingest", "api", "firmware_sim")
 
-BASE = ("errors", "clock", "units", "observations", "sites", "settings", "plugins", "logs")
+BASE = (
+    "errors",
+    "clock",
+    "units",
+    "observations",
+    "sites",
+    "settings",
+    "plugins",
+    "logs",
+    "configured",
+)
 # What each folder of kahriz/ may use beside itself and the base modules.
 MAY_USE: dict[str, tuple[str, ...]] = {
     "codec": (),
@@ -38,7 +48,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
 SIMULATOR_SEES = ("codec", "rating", *BASE)
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "paho": ("ingest/mqtt.py", "firmware_sim/device.py"),
+    "paho": ("ingest/mqtt.py", "ingest/bulk.py", "firmware_sim/device.py"),
     "influxdb_client": ("kahriz/store/influx*.py",),
     "fastapi": ("api/*",),
     "starlette": ("api/*",),

@@ -33,6 +33,18 @@ def setup(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FieldsFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Four lines a start that say nothing to an operator.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def without_secrets(url: str) -> str:
+    """Return an address to be shown: no user, password or option, each of which may be secret."""
+    scheme, colon, rest = url.partition("://")
+    if not colon:
+        scheme, rest = "", url
+    hidden = "***@" if "@" in rest else ""
+    place, options, _ = rest.rpartition("@")[2].partition("?")
+    return scheme + colon + hidden + place + ("?***" if options else "")
 
 
 class Once:

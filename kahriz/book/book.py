@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 
 from kahriz.book import migrations
 from kahriz.errors import ConfigError, StoreUnavailable
+from kahriz.logs import without_secrets
 
 _URL_HINT = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 # Any number, the same in every process: who holds it is the one that migrates.
@@ -128,7 +129,8 @@ class Book:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError("book.url", f"cannot make the folder {folder}: {error}") from error
+            problem = f"cannot make the folder {folder}: {error.strerror}"
+            raise ConfigError("book.url", problem, "data_dir or book.url") from error
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -146,7 +148,9 @@ def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
     except exc.ArgumentError as error:
-        raise ConfigError("book.url", f"{url!r} is no URL of a database", _URL_HINT) from error
+        raise ConfigError(
+            "book.url", f"{without_secrets(url)!r} is no URL of a database", _URL_HINT
+        ) from error
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from kahriz import plugins
 from kahriz.errors import ConfigError
+from kahriz.logs import without_secrets
 from kahriz.observations import DatastreamId, Observation, ObservationBatch, Series
 
 STORES: dict[str, str] = {
@@ -80,7 +81,7 @@ def open_store(url: str, token: str = "", *, read_only: bool = False) -> Store:
     if name is None:
         raise ConfigError(
             "store.url",
-            f"{url!r} names no known store",
+            f"{without_secrets(url)!r} names no known store",
             "sqlite:///FILE, memory:// or influxdb://HOST:PORT/BUCKET?org=ORG",
         )
     store: Store = plugins.load("store", name, STORES)(url, token, read_only=read_only)

@@ -9,6 +9,7 @@ from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 from kahriz.errors import ConfigError
+from kahriz.logs import without_secrets
 
 _PORT = 8086
 _OPTIONS = ("org",)
@@ -44,7 +45,7 @@ class InfluxAddress:
             parts = urlsplit(url)
             port = parts.port or _PORT
         except ValueError as error:
-            raise ConfigError("store.url", f"{url!r}: {error}", _HINT) from error
+            raise ConfigError("store.url", f"{without_secrets(url)!r}: {error}", _HINT) from error
         if parts.username or parts.password:
             # Not repeated in the message: it would end in a log.
             raise ConfigError(
@@ -52,10 +53,14 @@ class InfluxAddress:
             )
         options = dict(parse_qsl(parts.query))
         if unknown := sorted(set(options) - set(_OPTIONS)):
-            raise ConfigError("store.url", f"{url!r}: unknown option {unknown[0]!r}", "valid: org")
+            # Its value may be a token.
+            shown = f"{without_secrets(url)!r}: unknown option {unknown[0]!r}"
+            raise ConfigError("store.url", shown, "valid: org; store.token")
         database, _, policy = parts.path.strip("/").partition("/")
         if not parts.hostname or not _is_name(database) or not _is_name(policy or "-"):
-            raise ConfigError("store.url", f"{url!r} names no host or no plain bucket", _HINT)
+            raise ConfigError(
+                "store.url", f"{without_secrets(url)!r} names no host or no plain bucket", _HINT
+            )
         is_encrypted = parts.scheme == "influxdbs"
         return cls(is_encrypted, parts.hostname, port, database, policy, options.get("org", "-"))
 

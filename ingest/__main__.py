@@ -19,12 +19,12 @@ def main() -> int:
         settings = load_settings()
         logs.setup(settings.log_level)
         worker = Worker(settings, load_registry(settings.sites))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stop())
+        worker.run()
     except ConfigError as error:
         sys.stderr.write(f"kahriz ingest: {error}\n")
         return 2
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
-    worker.run()
     logging.shutdown()
     return 0
 

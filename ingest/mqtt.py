@@ -1,8 +1,8 @@
 """The way in: a persistent MQTT session whose messages are acknowledged by whoever stored them.
 
-The only file of ingest that knows paho. The paho thread does nothing but put messages on a queue:
-how much may wait there is bounded by the number of unacknowledged messages the broker may send
-(MQTT 5 Receive Maximum; with 3.1.1 the broker's own ``max_inflight_messages``).
+With `ingest.bulk` the only file of ingest that knows paho. The paho thread does nothing but put
+messages on a queue: how much may wait there is bounded by the number of unacknowledged messages
+the broker may send (MQTT 5 Receive Maximum; with 3.1.1 its own ``max_inflight_messages``).
 
 Each connection has a paho client of its own. A message remembers the client it came by, so an
 acknowledgement that comes after that connection broke goes nowhere instead of acknowledging
@@ -14,10 +14,12 @@ from __future__ import annotations
 import logging
 import queue
 import random
+import ssl
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -25,7 +27,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ingest.bulk import BulkClient, Published
 from ingest.topics import STATUS_FILTER, UP_FILTER
+from kahriz.errors import ConfigError
 from kahriz.logs import Once
 from kahriz.settings import MqttSettings
 
@@ -37,15 +41,14 @@ MAX_PAUSE_S = 15.0
 ANSWER_TIMEOUT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One message as it came, and how to acknowledge it."""
+class Incoming(NamedTuple):
+    """One message as it came, and how to acknowledge it; a topic that is no UTF-8 is empty."""
 
     topic: str
     payload: bytes
     mid: int
     qos: int
-    source: paho.Client
+    source: BulkClient
 
 
 class Intake:
@@ -59,10 +62,11 @@ class Intake:
 
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings
+        self._tls = _tls(settings)
         self._queue: queue.SimpleQueue[Incoming | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._subscribed = threading.Event()
-        self._client: paho.Client | None = None
+        self._client: BulkClient | None = None
         self._protocol = (
             MQTTProtocolVersion.MQTTv311
             if settings.protocol == "3.1.1"
@@ -112,9 +116,8 @@ class Intake:
 
     def acknowledge(self, messages: Sequence[Incoming]) -> None:
         """Tell the broker that `messages` need not be delivered again."""
-        for message in messages:
-            if message.qos:
-                message.source.ack(message.mid, message.qos)
+        for source, some in groupby(messages, key=lambda message: message.source):
+            source.ack_all([message.mid for message in some if message.qos])
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send `payload` at QoS 1, as far as there is a connection now."""
@@ -138,8 +141,9 @@ class Intake:
             client.connect(
                 self._settings.host, self._settings.port, KEEPALIVE_S, **self._session_options()
             )
-        except OSError as error:
-            self._problem = f"broker {where} cannot be reached: {error.strerror or error}"
+        except (OSError, ValueError) as error:  # ValueError: a name no host can have
+            reason = getattr(error, "strerror", None) or error
+            self._problem = f"broker {where} cannot be reached: {reason}"
             self._once.failed("broker", self._problem)
             return False
         self._client = client
@@ -172,10 +176,10 @@ class Intake:
         if is_credential or is_last_try or self._settings.protocol != "auto":
             self._once.failed("broker", self._problem)
 
-    def _new_client(self) -> paho.Client:
+    def _new_client(self) -> BulkClient:
         settings = self._settings
         is_v5 = self._protocol == MQTTProtocolVersion.MQTTv5
-        client = paho.Client(
+        client = BulkClient(
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
             clean_session=None if is_v5 else False,
@@ -185,8 +189,8 @@ class Intake:
         )
         if settings.username:
             client.username_pw_set(settings.username, settings.password.get_secret_value())
-        if settings.tls_ca is not None:
-            client.tls_set(ca_certs=str(settings.tls_ca))
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
         return client
 
     def _session_options(self) -> dict[str, Any]:
@@ -216,10 +220,21 @@ class Intake:
         self._subscribed.set()
 
 
+def _tls(settings: MqttSettings) -> ssl.SSLContext | None:
+    if settings.tls_ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.tls_ca)
+    except OSError as error:
+        problem = f"{settings.tls_ca}: {error.strerror or error}"
+        hint = "a file of certificates in PEM"
+        raise ConfigError("mqtt.tls_ca", problem, hint) from error
+
+
 class _Session:
     """One connection: its paho client and what came of it."""
 
-    def __init__(self, intake: Intake, client: paho.Client) -> None:
+    def __init__(self, intake: Intake, client: BulkClient) -> None:
         self.client = client
         self.refusal: ReasonCode | None = None
         self.was_subscribed = False
@@ -230,6 +245,7 @@ class _Session:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_bulk = self._on_bulk
 
     def wait_until_over(self, stopping: threading.Event) -> None:
         """Wait until the connection ends, `stopping` is set, or the broker has not answered.
@@ -265,11 +281,20 @@ class _Session:
         else:
             self._intake._subscribed_by(self)
 
-    def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""
-        self._intake._queue.put(
-            Incoming(topic, bytes(message.payload), message.mid, message.qos, client)
-        )
+    def _on_bulk(self, client: BulkClient, messages: list[Published]) -> None:
+        put = self._intake._queue.put
+        for topic, payload, mid, qos in messages:
+            put(Incoming(_text(topic), payload, mid, qos, client))
+
+    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        # What came in pieces; the name of its topic is bytes inside paho's message.
+        incoming = Published(message._topic, bytes(message.payload), message.mid, message.qos)
+        self._on_bulk(self.client, [incoming])
+
+
+@lru_cache(maxsize=65536)
+def _text(topic: bytes) -> str:
+    try:
+        return topic.decode()
+    except UnicodeDecodeError:
+        return ""

@@ -113,7 +113,8 @@ def validate(registry: Registry) -> None:
                 _validate(site)
             except ConfigError as error:
                 where = f"kahriz {kahriz.id!r} site {site.id!r} rating"
-                raise ConfigError(where, f"{error.where}: {error.problem}", error.hint) from error
+                which = "" if error.where == "rating" else f"{error.where}: "
+                raise ConfigError(where, which + error.problem, error.hint) from error
 
 
 def _validate(site: Site) -> None:

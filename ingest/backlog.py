@@ -17,6 +17,9 @@ from kahriz.clock import from_ms, to_ms
 TIMER = timedelta(minutes=5)
 """A kahriz that says nothing is judged so often."""
 
+PAUSE = timedelta(minutes=1)
+"""A kahriz whose readings stream in is judged at most so often: trouble takes minutes to show."""
+
 BACKLOG = timedelta(minutes=30)
 """Readings this late are a backlog: they are walked through, not judged at one glance."""
 
@@ -61,9 +64,11 @@ def told_by(row: DeviceRow, now: datetime) -> datetime | None:
 
 def is_due(mark: Mark, rows: Mapping[str, DeviceRow], now: datetime) -> bool:
     """Return whether there is a new reading, or the timer has run out."""
-    if now - mark.judged >= TIMER:
+    since = now - mark.judged
+    if since >= TIMER:
         return True
-    return any(told_by(row, now) != mark.told.get(device) for device, row in rows.items())
+    is_news = any(told_by(row, now) != mark.told.get(device) for device, row in rows.items())
+    return since >= PAUSE and is_news
 
 
 def has_to_wait(mark: Mark, arriving: set[str], now: datetime) -> bool:

@@ -25,8 +25,8 @@ from kahriz import plugins
 from kahriz.book import Book, checkpoints
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import DETECTORS
-from kahriz.errors import StoreUnavailable
-from kahriz.logs import Once
+from kahriz.errors import ConfigError, StoreUnavailable
+from kahriz.logs import Once, without_secrets
 from kahriz.notify import NOTIFIERS
 from kahriz.observations import DatastreamId
 from kahriz.quality.flagger import Flagger, no_history
@@ -40,23 +40,29 @@ _LOG = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0
 DRAIN_S = 8.0
+FLOODED = 200
 
 
 class Worker:
     """The ingest process."""
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
-        validate(registry)
+        _validate(settings, registry)
         self._settings = settings
         self._registry = registry
         self._clock = settings.clock.clock()
         self._metrics = Metrics()
         self._health = Health()
         self._stopping = threading.Event()
+        self._batch = 0
         self._once = Once(_LOG)
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
         self._intake = Intake(settings.mqtt)
+        self._notifiers = [
+            plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
+            for name in settings.notify.notifiers
+        ]
         self._pipeline = self._build_pipeline()
         self._page = StatusPage(
             settings.ingest.metrics_host,
@@ -93,11 +99,7 @@ class Worker:
             self._book,
             [plugins.load("detector", name, DETECTORS)() for name in DETECTORS],
         )
-        notifiers = [
-            plugins.load("notifier", name, NOTIFIERS).from_settings(self._settings)
-            for name in self._settings.notify.notifiers
-        ]
-        sender = Sender(self._book, notifiers)
+        sender = Sender(self._book, self._notifiers)
         sender.recover(self._clock())
 
         def watch_step() -> bool:
@@ -109,15 +111,19 @@ class Worker:
             return False
 
         steps = {
-            "rollups": (lambda: rollups.step(self._clock()) > 0, 0.3),
-            "watch": (watch_step, 0.5),
-            "sender": (sender_step, 0.3),
-            "heartbeat": (self._heartbeat, HEARTBEAT_S),
+            "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
+            "watch": (watch_step, 0.5, self._is_flooded),
+            "sender": (sender_step, 0.3, _never),
+            "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
         }
         return [
-            Loop(name, step, interval, self._metrics, self._health)
-            for name, (step, interval) in steps.items()
+            Loop(name, step, interval, self._metrics, self._health, gives_way)
+            for name, (step, interval, gives_way) in steps.items()
         ]
+
+    def _is_flooded(self) -> bool:
+        """Whether so much comes in that what is not about keeping it can wait a little."""
+        return self._batch + self._intake.waiting() > FLOODED
 
     def _report(self) -> dict[str, object]:
         self._metrics.queue.set(self._intake.waiting())
@@ -143,7 +149,11 @@ class Worker:
         loops = self._build_loops()
         self._page.start()
         _LOG.info(
-            "started", extra={"store": _shown(self._settings.store_url), "status": self._page.port}
+            "started",
+            extra={
+                "store": without_secrets(self._settings.store_url),
+                "status": self._page.port,
+            },
         )
         for loop in loops:
             loop.start()
@@ -152,7 +162,9 @@ class Worker:
         guard.start()
         try:
             while not self._stopping.is_set():
-                if messages := self._intake.take(self._settings.ingest.max_batch, timeout=0.2):
+                messages = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
+                self._batch = len(messages)
+                if messages:
                     self._pipeline.process(messages)
         except Stopped:
             _LOG.warning("stopped while something was away; the broker keeps what was not stored")
@@ -227,7 +239,13 @@ class History:
         return series.time.astype(np.int64), series.value
 
 
-def _shown(url: str) -> str:
-    """Return a store's address without what may be secret in it."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+def _never() -> bool:
+    return False
+
+
+def _validate(settings: Settings, registry: Registry) -> None:
+    try:
+        validate(registry)
+    except ConfigError as error:
+        where = f"{settings.sites}: {error.where}"
+        raise ConfigError(where, error.problem, error.hint) from error

@@ -80,7 +80,7 @@ class Service:
 
     def texts(self) -> list[OutboxMessage]:
         with self.book.begin() as connection:
-            return list(reversed(messages.list_messages(connection)))
+            return sorted(messages.list_messages(connection), key=lambda m: m.id)
 
 
 @pytest.fixture

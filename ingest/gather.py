@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ from kahriz.errors import DecodeError, UnknownSensorError
 from kahriz.observations import Readings
 from kahriz.sites import Registry
 from kahriz.units import property_of
+
+_FIRMWARE = re.compile(r"[ -~]{0,64}")
 
 
 @dataclass(slots=True)
@@ -200,4 +203,8 @@ def _decode_status(device: str, payload: bytes) -> Status:
         ) from error
     if status not in ("online", "offline"):
         raise DecodeError("", f"status {status!r} is neither 'online' nor 'offline'")
-    return Status(device, status, firmware if isinstance(firmware, str) else None)
+    if firmware is not None and not (isinstance(firmware, str) and _FIRMWARE.fullmatch(firmware)):
+        raise DecodeError(
+            "", f"fw {firmware!r} is not a string of at most 64 printable ASCII characters"
+        )
+    return Status(device, status, firmware)

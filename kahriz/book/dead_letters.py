@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from kahriz.book.upsert import excluded, upsert
 
 KEPT_WHOLE = 16 * 1024
 KEPT_OF_LARGER = 4 * 1024
+_LONGEST_DEVICE = 40  # as in sites.toml; a longer name is a stranger's, and stands in the topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +31,25 @@ class DeadLetter:
 def put(connection: Connection, letters: Iterable[DeadLetter]) -> None:
     """Keep `letters`; the same payload on the same topic is one row that counts its times."""
     rows: dict[str, dict[str, object]] = {}
+    times: Counter[str] = Counter()
     for letter in letters:
-        digest = hashlib.sha256(letter.topic.encode() + b"\0" + letter.payload).hexdigest()
-        if digest in rows:
-            continue
+        topic = _text(letter.topic)
+        digest = hashlib.sha256(topic.encode() + b"\0" + letter.payload).hexdigest()
+        times[digest] += 1
         rows[digest] = {
             "received_at_ms": letter.received_at_ms,
-            "topic": letter.topic,
-            "device": letter.device,
-            "reason": letter.reason,
+            "topic": topic,
+            "device": _device(letter.device),
+            "reason": _text(letter.reason),
             "payload": _kept(letter.payload),
             "size": len(letter.payload),
             "digest": digest,
-            "times": 1,
+            "times": times[digest],
         }
     if rows:
         new = excluded(dead_letter)
         update = {
-            "times": dead_letter.c.times + 1,
+            "times": dead_letter.c.times + new.times,
             "reason": new.reason,
             "received_at_ms": new.received_at_ms,
         }
@@ -68,3 +71,13 @@ def newest(connection: Connection, limit: int) -> list[DeadLetter]:
 
 def _kept(payload: bytes) -> bytes:
     return payload if len(payload) <= KEPT_WHOLE else payload[:KEPT_OF_LARGER]
+
+
+def _text(said: str) -> str:
+    """Return what every database takes as text: anybody may put anything into a bad payload."""
+    return said.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _device(name: str | None) -> str | None:
+    shown = None if name is None else _text(name)
+    return shown if shown is not None and len(shown) <= _LONGEST_DEVICE else None

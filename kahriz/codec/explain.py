@@ -59,6 +59,8 @@ def read_slowly(payload: bytes) -> Any:
 def shown(value: Any) -> str:
     """Return `value` as it would stand in JSON, cut to one short line."""
     text = value if isinstance(value, Written) else json.dumps(value, ensure_ascii=False)
+    # JSON may escape half of a surrogate pair, which no file and no database takes as text.
+    text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

@@ -316,6 +316,41 @@ def test_a_devices_last_will_is_remembered(house: House) -> None:
     assert (house.device().status, house.device().firmware) == ("offline", "1.2")
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (rb'{"status":"online","fw":"\ud800"}', "fw '\\ud800' is not a string of at most 64"),
+        (b'{"status":"online","fw":"' + b"x" * 65 + b'"}', "is not a string of at most 64"),
+        (b'{"status":"online","fw":7}', "fw 7 is not a string"),
+        (rb'{"status":"\ud800"}', "neither 'online' nor 'offline'"),
+        (b'{"status":"on', "status is not {'status': 'online' or 'offline'}"),
+        (b"[" * 1000, "status is not"),
+    ],
+)
+def test_a_status_no_database_could_keep_is_dead_lettered(
+    house: House, said: bytes, reason: str
+) -> None:
+    message = house.receive(said, "kahriz/v1/agh-dere-outlet/status")
+
+    assert reason in house.letters()[0].reason
+    assert house.broker.acknowledged == [message]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        rb'{"boot":"\ud800","seq":1,"r":[]}',
+        rb'{"boot":1,"seq":1,"r":[[1,{"\udc00":"x"}]]}',
+        rb'["\ud800"]',
+    ],
+)
+def test_half_a_surrogate_pair_in_a_payload_stops_nothing(house: House, payload: bytes) -> None:
+    message = house.receive(payload)
+
+    assert house.broker.acknowledged == [message]
+    assert len(house.letters()) == 1
+
+
 def test_senml_is_read_from_the_same_topic(house: House) -> None:
     at = to_ms(NOW) / 1000 - 60
     house.receive(

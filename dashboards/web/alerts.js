@@ -60,7 +60,7 @@ function timeline(alert, zone) {
 }
 
 function texts(alert, zone) {
-  const messages = alert.messages ?? [];
+  const messages = [...(alert.messages ?? [])].sort((a, b) => a.id - b.id); // as they were queued
   const none = messages.length ? null : el("p", { class: "quiet" }, t("noTexts"));
   return [el("h4", {}, t("texts")), none, el("div", { class: "phones" }, ...messages.map((m) => phone(m, zone)))];
 }

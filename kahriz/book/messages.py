@@ -57,11 +57,8 @@ class OutboxMessage:
 def list_messages(
     connection: Connection, alert: int | None = None, limit: int = 100
 ) -> list[OutboxMessage]:
-    """Return texts, the newest first; only those of one alert if its id is given.
-
-    Of one instant they come as they were queued: the committee before the engineer.
-    """
-    query = select(message).order_by(message.c.created_at_ms.desc(), message.c.id)
+    """Return texts, the newest first; only those of one alert if its id is given."""
+    query = select(message).order_by(message.c.created_at_ms.desc(), message.c.id.desc())
     if alert is not None:
         query = query.where(message.c.alert_id == alert)
     rows = connection.execute(query.limit(limit)).mappings()

@@ -141,7 +141,8 @@ def test_a_new_observation_is_told_to_every_open_stream_within_seconds(folder: P
 def test_a_client_that_goes_gives_its_stream_back(folder: Path) -> None:
     with running(folder) as api, httpx.Client(base_url=api.url, timeout=10) as client:
         with client.stream("GET", "/api/v1/events") as stream:
-            next(stream.iter_lines())
+            lines = stream.iter_lines()  # dropped, it would close the stream
+            next(lines)
             while_open = streams_open(client)
         until = time.monotonic() + 5
         while streams_open(client) > 0 and time.monotonic() < until:

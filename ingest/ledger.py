@@ -6,7 +6,7 @@ the store has it; the device is told only after the book has the entry.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +14,9 @@ from kahriz.book.ledger import BootRecord
 
 MAX_ALSO = 16
 """Ranges named beyond the first hole in one acknowledgement."""
+
+MAX_BOOTS = 20_000
+"""Boots held in memory; the book has them all."""
 
 Find = Callable[[str, int], BootRecord | None]
 
@@ -52,15 +55,17 @@ class Ranges:
 
     def count_between(self, first: int, last: int) -> int:
         """Return how many of [first, last] are there."""
+        touched = slice(bisect_left(self.lasts, first), bisect_right(self.firsts, last))
         return sum(
-            max(0, min(last, b) - max(first, a) + 1)
-            for a, b in zip(self.firsts, self.lasts, strict=True)
+            min(last, b) - max(first, a) + 1
+            for a, b in zip(self.firsts[touched], self.lasts[touched], strict=True)
         )
 
     def changes(self) -> tuple[list[tuple[int, int]], list[int]]:
         """Return (ranges to write, firsts to take out) since the last call, and forget them."""
-        last_of = dict(zip(self.firsts, self.lasts, strict=True))
-        added = [(first, last_of[first]) for first in sorted(self._added) if first in last_of]
+        added = [
+            (first, self.lasts[bisect_left(self.firsts, first)]) for first in sorted(self._added)
+        ]
         removed = sorted(self._removed)
         self._added, self._removed = set(), set()
         return added, removed
@@ -89,18 +94,16 @@ class BootLedger:
 
         `upto` is None while even the oldest reading is still missing and nothing lies before it.
         """
-        upto = self.floor - 1
-        also: list[tuple[int, int]] = []
-        for first, last in zip(self.ranges.firsts, self.ranges.lasts, strict=True):
-            if first <= upto + 1:
-                upto = max(upto, last)
-            else:
-                also.append((first, last))
-        return (upto if upto >= 0 else None), also[-MAX_ALSO:]
+        firsts, lasts = self.ranges.firsts, self.ranges.lasts
+        beyond = bisect_right(firsts, self.floor)
+        upto = max(self.floor - 1, lasts[beyond - 1]) if beyond else self.floor - 1
+        named = slice(max(beyond, len(firsts) - MAX_ALSO), None)
+        also = list(zip(firsts[named], lasts[named], strict=True))
+        return (upto if upto >= 0 else None), also
 
 
 class Ledger:
-    """The ledger of every device heard since this process began, filled from the book on demand."""
+    """The ledgers of the devices heard of late, filled from the book on demand."""
 
     def __init__(self, find: Find) -> None:
         self._find = find
@@ -116,13 +119,18 @@ class Ledger:
         if key not in self._boots:
             record = self._find(device, boot)
             if record is None:
-                begin = first_seq if oldest is None else min(oldest, first_seq)
+                begin = first_seq if oldest is None else oldest
                 self._boots[key] = BootLedger(begin, Ranges())
             else:
                 firsts = [first for first, _ in record.ranges]
                 lasts = [last for _, last in record.ranges]
                 self._boots[key] = BootLedger(record.floor_seq, Ranges(firsts, lasts), is_new=False)
         return self._boots[key]
+
+    def trim(self) -> None:
+        """Keep the newest `MAX_BOOTS`, now that the book has all: some devices draw their boots."""
+        while len(self._boots) > MAX_BOOTS:
+            del self._boots[next(iter(self._boots))]
 
     def forget(self) -> None:
         """Drop what is in memory; the book has it. After a failed transaction it is the truth."""

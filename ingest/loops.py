@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.metrics import Health, Metrics
 from kahriz.errors import KahrizError
-from kahriz.logs import Once
+from kahriz.logs import Once, in_one_line
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Loop:
         try:
             more = self._step()
         except (KahrizError, SQLAlchemyError) as error:
-            self._failed(str(error).splitlines()[0])
+            self._failed(in_one_line(error))
             return False
         except Exception as error:
             # A fault in the code of one loop must not silence the others; its trace is logged.

@@ -19,6 +19,9 @@ class Metrics:
         self.messages = self._counter("messages", "Messages taken from the broker")
         self.readings = self._counter("readings", "Readings decoded, repeats included")
         self.duplicates = self._counter("readings_duplicate", "Readings that were there already")
+        self.quarantined = self._counter(
+            "readings_quarantined", "Readings of which something could not be used"
+        )
         self.lost = self._counter("readings_lost", "Readings a device no longer can deliver")
         self.observations = self._counter("observations_written", "Observations made durable")
         self.dead_letters = self._counter(

@@ -29,14 +29,14 @@ from ingest.judge import Assessor, Judged
 from ingest.ledger import BootLedger, Ledger
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Incoming
-from ingest.topics import ack_topic
+from ingest.topics import ack_topic, parse
 from kahriz.book import Book, dead_letters, devices, ledger, rollups
 from kahriz.book.dead_letters import DeadLetter
 from kahriz.book.devices import Heard
 from kahriz.clock import Clock, to_ms
 from kahriz.errors import StoreRejected, StoreUnavailable
-from kahriz.logs import Once
-from kahriz.observations import DatastreamId, ObservationBatch
+from kahriz.logs import Once, in_one_line
+from kahriz.observations import DatastreamId, ObservationBatch, Quality
 from kahriz.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -128,11 +128,16 @@ class Pipeline:
         batch = self._gatherer.gather(messages, self._clock())
         judged = self._until_available("store", lambda: self._assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
-        acks = self._until_available("book", lambda: self._record(batch, written))
+        entry = self._until_available("book", lambda: self._record(batch, written))
         self._acknowledger.acknowledge(messages)
-        for device, ack in acks:
-            self._acknowledger.publish(ack_topic(device), ack)
-        self._count(batch, messages, written, judged, time.perf_counter() - began)
+        for (device, boot), state in entry.boots.items():
+            if (upto_also := state.acknowledgement()) != (None, []):
+                self._acknowledger.publish(ack_topic(device), _ack_payload(boot, *upto_also))
+        self._metrics.messages.inc(len(messages))
+        self._metrics.batch.observe(len(messages))
+        self._metrics.write_seconds.observe(time.perf_counter() - began)
+        self._metrics.unratable.inc(judged.n_unratable)
+        self._count(batch, written, entry)
 
     def _assess(self, batch: Gathered) -> Judged:
         return self._assessor.assess(batch)
@@ -149,20 +154,15 @@ class Pipeline:
         except StoreRejected as error:
             refused = np.array(error.rows, np.intp)
             for position in np.unique(judged.source[refused]):
-                message = messages[int(position)]
                 reason = f"the store refuses it: {error.reason}"
-                batch.letters.append(
-                    DeadLetter(
-                        to_ms(batch.received_at), message.topic, None, reason, message.payload
-                    )
-                )
+                batch.letters.append(_letter(messages[int(position)], reason, batch))
             kept = np.ones(len(observations), dtype=bool)
             kept[refused] = False
             return observations.take(kept)
         return observations
 
-    def _record(self, batch: Gathered, written: ObservationBatch) -> list[tuple[str, bytes]]:
-        """Enter the batch in the book; return the acknowledgements devices are due."""
+    def _record(self, batch: Gathered, written: ObservationBatch) -> _Entry:
+        """Enter the batch in the book; return what it was told."""
         try:
             entry = self._enter(batch)
             with self._book.begin() as connection:
@@ -180,11 +180,8 @@ class Pipeline:
         except BaseException:
             self._ledger.forget()  # what is in memory ran ahead of the book
             raise
-        return [
-            (device, _ack_payload(boot, *upto_also))
-            for (device, boot), state in entry.boots.items()
-            if (upto_also := state.acknowledgement()) != (None, [])
-        ]
+        self._ledger.trim()
+        return entry
 
     def _enter(self, batch: Gathered) -> _Entry:
         entry = _Entry()
@@ -194,16 +191,19 @@ class Pipeline:
             _add(heard, part)
             r = part.readings
             if r.boot is not None and r.first_seq is not None:
-                state = self._ledger.boot(part.device, r.boot, r.oldest_seq, r.first_seq)
+                # A device still holds what it sends: an `oldest` beyond that is a fault of its
+                # firmware, and believing it would free readings that never came.
+                oldest = None if r.oldest_seq is None else min(r.oldest_seq, r.first_seq)
+                state = self._ledger.boot(part.device, r.boot, oldest, r.first_seq)
                 entry.boots[part.device, r.boot] = state
                 n_new = state.ranges.add(r.first_seq, r.first_seq + r.n_rows - 1)
                 heard.duplicate += r.n_rows - n_new
-                if r.oldest_seq is not None:
-                    heard.lost += state.raise_floor(r.oldest_seq)
+                if oldest is not None:
+                    heard.lost += state.raise_floor(oldest)
         return entry
 
     def _find_boot(self, device: str, boot: int) -> ledger.BootRecord | None:
-        with self._book.begin() as connection:
+        with self._book.read() as connection:
             return ledger.find_boot(connection, device, boot)
 
     def _until_available(self, part: str, attempt: Callable[[], T]) -> T:
@@ -213,7 +213,7 @@ class Pipeline:
             try:
                 done = attempt()
             except (StoreUnavailable, SQLAlchemyError) as error:
-                reason = str(error).splitlines()[0]
+                reason = in_one_line(error)
                 self._once.failed(part, reason)
                 self._health.failed(part, reason)
                 self._metrics.retries.inc()
@@ -227,21 +227,13 @@ class Pipeline:
                 self._health.worked(part)
                 return done
 
-    def _count(
-        self,
-        batch: Gathered,
-        messages: Sequence[Incoming],
-        written: ObservationBatch,
-        judged: Judged,
-        seconds: float,
-    ) -> None:
-        metrics = self._metrics
-        metrics.messages.inc(len(messages))
-        metrics.batch.observe(len(messages))
-        metrics.write_seconds.observe(seconds)
-        metrics.readings.inc(sum(part.readings.n_rows for part in batch.parts))
-        metrics.observations.inc(len(written))
-        metrics.unratable.inc(judged.n_unratable)
+    def _count(self, batch: Gathered, written: ObservationBatch, entry: _Entry) -> None:
+        metrics, heard = self._metrics, entry.heard.values()
+        metrics.readings.inc(sum(h.received for h in heard))
+        metrics.duplicates.inc(sum(h.duplicate for h in heard))
+        metrics.quarantined.inc(sum(h.quarantined for h in heard))
+        metrics.lost.inc(sum(h.lost for h in heard))
+        metrics.observations.inc(int(np.count_nonzero(written.quality != Quality.MISSING)))
         metrics.dead_letters.inc(len(batch.letters))
         self._health.wrote()
         for letter in batch.letters:
@@ -267,6 +259,12 @@ def dirty_hours(written: ObservationBatch) -> list[tuple[DatastreamId, int]]:
         (written.datastreams[stream], hour * HOUR_MS)
         for stream, hour in zip(*pairs.tolist(), strict=True)
     ]
+
+
+def _letter(message: Incoming, reason: str, batch: Gathered) -> DeadLetter:
+    topic = parse(message.topic)
+    device = None if topic is None else topic.device
+    return DeadLetter(to_ms(batch.received_at), message.topic, device, reason, message.payload)
 
 
 def _add(heard: Heard, part: Part) -> None:

@@ -26,7 +26,7 @@ from kahriz.book import Book, checkpoints
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import DETECTORS
 from kahriz.errors import ConfigError, StoreUnavailable
-from kahriz.logs import Once, without_secrets
+from kahriz.logs import Once, in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
 from kahriz.observations import DatastreamId
 from kahriz.quality.flagger import Flagger, no_history
@@ -177,7 +177,7 @@ class Worker:
             try:
                 self._book.migrate()
             except (StoreUnavailable, SQLAlchemyError) as error:
-                self._once.failed("book", str(error).splitlines()[0])
+                self._once.failed("book", in_one_line(error))
                 if self._stopping.wait(2.0):
                     return False
             else:

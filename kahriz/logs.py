@@ -47,6 +47,11 @@ def without_secrets(url: str) -> str:
     return scheme + colon + hidden + place + ("?***" if options else "")
 
 
+def in_one_line(error: BaseException) -> str:
+    """Return the first line of what an error says; its class where it says nothing."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 class Once:
     """Log a repeated failure when it begins and when it ends, not each time in between."""
 

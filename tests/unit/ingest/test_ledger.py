@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.ledger import MAX_ALSO, BootLedger, Ledger, Ranges
+from ingest.ledger import MAX_ALSO, MAX_BOOTS, BootLedger, Ledger, Ranges
 from kahriz.book.ledger import BootRecord
 
 SPAN = st.tuples(st.integers(0, 60), st.integers(0, 8)).map(lambda s: (s[0], s[0] + s[1]))
@@ -87,12 +87,50 @@ def test_a_device_that_says_no_oldest_begins_with_its_first_reading() -> None:
     assert boot.acknowledgement() == (17, [])
 
 
-def test_an_acknowledgement_names_at_most_so_many_ranges() -> None:
+@given(st.lists(SPAN, max_size=30), st.integers(0, 60), st.integers(0, 70))
+def test_an_acknowledgement_covers_what_came_or_is_gone_and_nothing_else(
+    spans: list[tuple[int, int]], floor: int, oldest: int
+) -> None:
+    boot, numbers = BootLedger(floor, Ranges()), set[int]()
+    for first, last in spans:
+        boot.ranges.add(first, last)
+        numbers |= set(range(first, last + 1))
+    lost = boot.raise_floor(oldest)
+    upto, also = boot.acknowledgement()
+
+    covered = numbers | set(range(max(floor, oldest)))
+    told = set(range(-1 if upto is None else upto + 1)) | {
+        n for a, b in also for n in range(a, b + 1)
+    }
+    assert lost == len(set(range(floor, oldest)) - numbers)
+    assert told <= covered
+    assert told == covered or len(also) == MAX_ALSO
+    assert upto is None or upto + 1 not in covered
+
+
+def test_an_acknowledgement_names_at_most_so_many_ranges_the_newest() -> None:
     boot = BootLedger(floor=0, ranges=Ranges())
     for first in range(1, 100, 2):
         boot.ranges.add(first, first)
 
-    assert len(boot.acknowledgement()[1]) == MAX_ALSO
+    assert boot.acknowledgement() == (None, [(n, n) for n in range(69, 100, 2)])
+
+
+def test_a_device_that_draws_its_boots_does_not_fill_the_memory() -> None:
+    asked: list[int] = []
+
+    def find(device: str, boot: int) -> BootRecord | None:
+        asked.append(boot)
+        return None if boot not in asked[:-1] else BootRecord(0, ((0, 3),))
+
+    ledger = Ledger(find)
+    for boot in range(MAX_BOOTS + 5):
+        ledger.boot("d", boot, oldest=None, first_seq=0)
+        ledger.trim()
+
+    assert ledger.boot("d", MAX_BOOTS + 4, oldest=None, first_seq=0).is_new
+    assert asked[-1] == MAX_BOOTS + 4, "the newest are still in memory"
+    assert ledger.boot("d", 0, oldest=None, first_seq=0).acknowledgement() == (3, [])
 
 
 def test_after_a_restart_the_ledger_goes_on_from_the_book() -> None:

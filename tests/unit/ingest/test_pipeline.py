@@ -161,6 +161,30 @@ def test_what_a_device_can_no_longer_deliver_is_counted_as_lost(house: House) ->
     assert house.told()[-1] == {"boot": 1, "upto": 9}
 
 
+@pytest.mark.parametrize("oldest", [1, 7, 2**32 - 1])
+def test_a_device_is_not_told_to_free_what_it_says_is_gone_beyond_what_it_sends(
+    house: House, oldest: int
+) -> None:
+    house.receive({"boot": 1, "seq": 0, "oldest": oldest, "r": [reading(30)]})
+    house.receive({"boot": 1, "seq": 2, "oldest": 0, "r": [reading(20)]})
+
+    assert house.told() == [{"boot": 1, "upto": 0}, {"boot": 1, "upto": 0, "also": [[2, 2]]}]
+    assert house.device().lost == 0
+
+
+def test_the_metrics_balance_like_the_book(house: House) -> None:
+    for _ in range(2):
+        house.receive({"boot": 1, "seq": 0, "r": [reading(30), reading(25, None)]})
+    house.receive({"boot": 1, "seq": 9, "oldest": 9, "r": [reading(5), [12_000, {"stage_m": 1}]]})
+
+    value = house.metrics.registry.get_sample_value
+    names = ("readings", "readings_duplicate", "readings_quarantined", "readings_lost")
+    device = house.device()
+    assert [value(f"kahriz_{name}_total") for name in names] == [6, 2, 1, 7]
+    assert (device.received, device.duplicate, device.quarantined, device.lost) == (6, 2, 1, 7)
+    assert value("kahriz_observations_written_total") == 2 * 2 + 2, "stage and discharge, no null"
+
+
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
@@ -277,6 +301,13 @@ def test_while_the_store_is_away_nothing_is_acknowledged_and_then_all_is(
     assert house.health.problems == {}
 
 
+def test_a_store_that_gives_no_reason_is_waited_for_all_the_same(house: House) -> None:
+    house.store.errors = [StoreUnavailable("")]
+    message = house.receive({"boot": 1, "seq": 0, "r": [reading(1)]})
+
+    assert house.broker.acknowledged == [message]
+
+
 def test_stopped_while_the_store_is_away_nothing_is_acknowledged(house: House) -> None:
     house.store.errors = [StoreUnavailable("down")]
     house.pipeline.stop()
@@ -295,7 +326,10 @@ def test_what_the_store_refuses_for_good_is_kept_raw_and_the_rest_is_stored(hous
     house.pipeline.process([bad, good])
 
     assert "field type conflict" in house.letters()[0].reason
-    assert house.letters()[0].payload == bad.payload
+    assert (house.letters()[0].payload, house.letters()[0].device) == (
+        bad.payload,
+        "agh-dere-outlet",
+    )
     assert house.broker.acknowledged == [bad, good]
 
 

@@ -17,6 +17,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.messages = self._counter("messages", "Messages taken from the broker")
+        self.shed = self._counter("messages_shed", "Messages of QoS 0 there was no room for")
         self.readings = self._counter("readings", "Readings decoded, repeats included")
         self.duplicates = self._counter("readings_duplicate", "Readings that were there already")
         self.quarantined = self._counter(

@@ -2,7 +2,8 @@
 
 With `ingest.bulk` the only file of ingest that knows paho. The paho thread does nothing but put
 messages on a queue: how much may wait there is bounded by the number of unacknowledged messages
-the broker may send (MQTT 5 Receive Maximum; with 3.1.1 its own ``max_inflight_messages``).
+the broker may send (MQTT 5 Receive Maximum; with 3.1.1 its own ``max_inflight_messages``). What a
+device sends at QoS 0 nobody bounds: of that as much may wait, and what is more is shed.
 
 Each connection has a paho client of its own. A message remembers the client it came by, so an
 acknowledgement that comes after that connection broke goes nowhere instead of acknowledging
@@ -16,7 +17,7 @@ import queue
 import random
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -39,6 +40,8 @@ SESSION_EXPIRY_S = 7 * 24 * 3600
 KEEPALIVE_S = 30
 MAX_PAUSE_S = 15.0
 ANSWER_TIMEOUT_S = 5.0
+BATCH_BYTES = 4 * 2**20
+"""A batch of backlogs is cut here: taken apart, a payload needs some fifteen times its size."""
 
 
 class Incoming(NamedTuple):
@@ -58,10 +61,15 @@ class Intake:
     ----------
     settings
         Where the broker is and who we are there.
+    on_shed
+        Called for each message of QoS 0 that there was no room for.
     """
 
-    def __init__(self, settings: MqttSettings) -> None:
+    def __init__(
+        self, settings: MqttSettings, on_shed: Callable[[], object] = lambda: None
+    ) -> None:
         self._settings = settings
+        self._on_shed = on_shed
         self._tls = _tls(settings)
         self._queue: queue.SimpleQueue[Incoming | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -101,13 +109,18 @@ class Intake:
         return self._queue.qsize()
 
     def take(self, most: int, timeout: float) -> list[Incoming]:
-        """Return what is there, at most `most`; waits up to `timeout` seconds for the first."""
+        """Return what is there, at most `most` messages and hardly more than `BATCH_BYTES`.
+
+        Waits up to `timeout` seconds for the first.
+        """
         taken: list[Incoming] = []
+        n_bytes = 0
         try:
             item = self._queue.get(timeout=timeout)
             while item is not None:
                 taken.append(item)
-                if len(taken) >= most:
+                n_bytes += len(item.payload)
+                if len(taken) >= most or n_bytes >= BATCH_BYTES:
                     break
                 item = self._queue.get_nowait()
         except queue.Empty:
@@ -207,6 +220,27 @@ class Intake:
         prefix = f"$share/{group}/" if group else ""
         return [(prefix + UP_FILTER, 1), (prefix + STATUS_FILTER, 1)]
 
+    def _put(self, messages: Iterable[Incoming]) -> None:
+        """Let `messages` wait to be taken; never blocks."""
+        for message in messages:
+            if message.qos or self._queue.qsize() < self._settings.max_inflight:
+                self._queue.put(message)
+            else:
+                self._on_shed()
+
+    def _forget_redelivered(self) -> None:
+        """Drop what came by earlier connections: the broker kept the session and sends it again.
+
+        A connection that breaks often while the store is away would otherwise fill the memory.
+        """
+        for _ in range(self._queue.qsize()):
+            try:
+                message = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if message is None or not message.qos:
+                self._queue.put(message)
+
     def _subscribed_by(self, session: _Session) -> None:
         session.was_subscribed = True
         self._once.worked("broker")
@@ -262,13 +296,20 @@ class _Session:
         self._answered.set()
 
     def _on_connect(
-        self, client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any
+        self,
+        client: paho.Client,
+        _data: Any,
+        flags: paho.ConnectFlags,
+        code: ReasonCode,
+        _props: Any,
     ) -> None:
         self._answered.set()
         if code.is_failure:
             self.refusal = code
             self._over.set()
         else:
+            if flags.session_present:
+                self._intake._forget_redelivered()
             client.subscribe(self._intake.filters())
 
     def _on_subscribe(
@@ -282,9 +323,10 @@ class _Session:
             self._intake._subscribed_by(self)
 
     def _on_bulk(self, client: BulkClient, messages: list[Published]) -> None:
-        put = self._intake._queue.put
-        for topic, payload, mid, qos in messages:
-            put(Incoming(_text(topic), payload, mid, qos, client))
+        self._intake._put(
+            Incoming(_text(topic), payload, mid, qos, client)
+            for topic, payload, mid, qos in messages
+        )
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         # What came in pieces; the name of its topic is bytes inside paho's message.

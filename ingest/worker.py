@@ -58,7 +58,7 @@ class Worker:
         self._once = Once(_LOG)
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
-        self._intake = Intake(settings.mqtt)
+        self._intake = Intake(settings.mqtt, self._metrics.shed.inc)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pydantic import SecretStr
 
-from ingest.mqtt import Incoming, Intake
+from ingest.mqtt import BATCH_BYTES, Incoming, Intake
 from kahriz.deploy import INGEST_USER, password_line
 from kahriz.settings import MqttSettings
 from tests import servers
@@ -28,12 +30,17 @@ UP = "kahriz/v1/agh-dere-outlet/up"
 
 @contextmanager
 def intake(
-    port: int, *, user: str = "", password: str = "", protocol: Literal["auto", "3.1.1"] = "auto"
+    port: int,
+    *,
+    user: str = "",
+    password: str = "",
+    protocol: Literal["auto", "3.1.1"] = "auto",
+    on_shed: Callable[[], object] = lambda: None,
 ) -> Iterator[Intake]:
     settings = MqttSettings(
         port=port, username=user, password=SecretStr(password), protocol=protocol, max_inflight=100
     )
-    taken = Intake(settings)
+    taken = Intake(settings, on_shed)
     taken.start()
     try:
         yield taken
@@ -41,18 +48,33 @@ def intake(
         taken.stop()
 
 
-def publish(port: int, payloads: list[bytes], topic: str = UP) -> None:
-    """Publish at QoS 1 and return once the broker has them all."""
+def publish(port: int, payloads: list[bytes], topic: str = UP, qos: int = 1) -> None:
+    """Publish and return once the broker has them all."""
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
     connected = threading.Event()
     client.on_connect = lambda *_: connected.set()
     client.connect("127.0.0.1", port)
     client.loop_start()
     assert connected.wait(5)
-    for info in [client.publish(topic, payload, qos=1) for payload in payloads]:
+    for info in [client.publish(topic, payload, qos=qos) for payload in payloads]:
         info.wait_for_publish(5)
     client.disconnect()
     client.loop_stop()
+
+
+def wait_for(is_so: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def break_connection(source: Intake) -> None:
+    """Cut the line below MQTT, and wait for the next connection."""
+    before = source._client
+    assert before is not None
+    cast(socket.socket, before._sock).shutdown(socket.SHUT_RDWR)
+    wait_for(lambda: source._client not in (None, before) and source.state == "connected")
 
 
 def take(source: Intake, n: int) -> list[Incoming]:
@@ -107,6 +129,52 @@ def test_the_broker_sends_no_more_than_the_bound_before_an_acknowledgement(
         assert source.take(1, timeout=0.5) == [], "max_inflight is 100"
         source.acknowledge(held)
         assert len(take(source, 50)) == 50
+
+
+def test_a_connection_that_breaks_while_the_store_is_away_does_not_fill_the_memory(
+    mosquitto: Server,
+) -> None:
+    with intake(mosquitto.port) as source:
+        assert source.wait_until_subscribed(10)
+        publish(mosquitto.port, [b"%d" % i for i in range(80)])
+        for _ in range(3):
+            wait_for(lambda: source.waiting() >= 80)
+            break_connection(source)
+        wait_for(lambda: source.waiting() >= 80)
+        held = source.waiting()
+        messages = take(source, 80)
+        source.acknowledge(messages)
+
+        assert held == 80
+        assert [m.payload for m in messages] == [b"%d" % i for i in range(80)]
+    with intake(mosquitto.port) as later:
+        assert later.wait_until_subscribed(10)
+        assert later.take(1, timeout=0.3) == [], "all were acknowledged on the last connection"
+
+
+def test_what_is_sent_at_qos_0_is_shed_when_there_is_no_room_and_counted(
+    mosquitto: Server,
+) -> None:
+    shed: list[None] = []
+    with intake(mosquitto.port, on_shed=lambda: shed.append(None)) as source:
+        assert source.wait_until_subscribed(10)
+        publish(mosquitto.port, [b"free"] * 250, qos=0)
+        publish(mosquitto.port, [b"kept"])
+        wait_for(lambda: source.waiting() + len(shed) == 251)
+
+        assert len(shed) == 150, "max_inflight is 100"
+        assert [m.payload for m in take(source, 101)][-1] == b"kept"
+
+
+def test_a_batch_of_backlogs_is_cut_by_its_size(mosquitto: Server) -> None:
+    with intake(mosquitto.port) as source:
+        assert source.wait_until_subscribed(10)
+        publish(mosquitto.port, [bytes(60_000)] * 90)
+        wait_for(lambda: source.waiting() == 90)
+        first = source.take(5000, timeout=1)
+
+        assert len(first) == -(-BATCH_BYTES // 60_000)
+        assert len(take(source, 90 - len(first))) == 90 - len(first)
 
 
 def test_a_broker_that_was_killed_is_found_again() -> None:

@@ -53,6 +53,8 @@ _WORDS = {
     "timezone_aware": "no time zone: expected a Z at the end",
 }
 _LINE = re.compile(r"at line (\d+)")
+# A value that is, or may hold, a secret: shown neither in part nor where its quotes are wrong.
+_SECRET = re.compile(r"(.*(?:password|token|url)\W*)=.*", re.IGNORECASE)
 _LONGEST_SHOWN = 80
 
 
@@ -82,7 +84,8 @@ def _not_toml(path: Path, text: str, error: tomllib.TOMLDecodeError) -> ConfigEr
     found = _LINE.search(problem)
     lines = text.splitlines()
     if found and int(found[1]) <= len(lines):
-        problem += f": {lines[int(found[1]) - 1].strip()[:_LONGEST_SHOWN]!r}"
+        line = _SECRET.sub(r"\1= ***", lines[int(found[1]) - 1].strip())
+        problem += f": {line[:_LONGEST_SHOWN]!r}"
     is_twice = "overwrite" in problem or "declare" in problem
     hint = "a key or table of this name is there already" if is_twice else ""
     return ConfigError(str(path), problem, hint)

@@ -29,7 +29,7 @@ def load(seam: str, name: str, known: Mapping[str, str]) -> Any:
     target = known.get(name, name)
     module_name, colon, attribute = target.partition(":")
     valid = "valid: " + ", ".join(sorted(known)) + ', or any "module:Class"'
-    if not colon:
+    if not colon or not module_name or module_name.startswith("."):
         raise ConfigError(seam, f"unknown name {name!r}", valid)
     try:
         return getattr(importlib.import_module(module_name), attribute)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from kahriz.errors import ConfigError, NotFoundError, UnknownSensorError
 from kahriz.observations import DatastreamId, datastream_id
 from kahriz.units import PROPERTIES, Property, property_of
 
+# As in docs/wire-format.md.
+_CHANNEL = re.compile(r"[a-z0-9_]{1,64}")
 _CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -100,6 +103,8 @@ class Sensor(BaseModel):
     @field_validator("channel")
     @classmethod
     def _channel_names_a_property(cls, channel: str) -> str:
+        if not _CHANNEL.fullmatch(channel):
+            raise ValueError("no payload can say it: expected at most 64 of a-z, 0-9 and _")
         try:
             property_of(channel)
         except UnknownSensorError as error:
@@ -259,7 +264,19 @@ class Registry(BaseModel):
             _refuse_twice(f"site of kahriz {k.id!r}", [s.id for s in k.site])
         _refuse_twice("sensor", [f"{s.device}/{s.channel}" for s in self._sensors()])
         _refuse_twice("datastream", [d.id for d in self._derive_datastreams()])
+        self._refuse_device_of_two()
         return self
+
+    def _refuse_device_of_two(self) -> None:
+        owners: dict[str, str] = {}
+        for k in self.kahriz:
+            for device in (s.device for site in k.site for s in site.sensor):
+                owner = owners.setdefault(device, k.id)
+                if owner != k.id:
+                    raise ValueError(
+                        f"device {device!r} is on kahriz {owner!r} and on {k.id!r}: whose committee"
+                        " is told when it falls silent?"
+                    )
 
     def _sensors(self) -> list[Sensor]:
         return [s for k in self.kahriz for site in k.site for s in site.sensor]

@@ -19,7 +19,7 @@ def foreground() -> Iterator[None]:
     """
     terminal = _terminal()
     before = os.getpgrp()
-    if terminal is None or before == os.getpid() or os.tcgetpgrp(terminal) != before:
+    if terminal is None or before == os.getpid() or _foreground(terminal) != before:
         yield
         return
     os.setpgid(0, 0)
@@ -40,6 +40,13 @@ def _terminal() -> int | None:
     except (OSError, ValueError, AttributeError):
         return None
     return descriptor if os.isatty(descriptor) else None
+
+
+def _foreground(terminal: int) -> int | None:
+    try:
+        return os.tcgetpgrp(terminal)
+    except OSError:  # a terminal, but not the one of our session: Ctrl-C does not come from there
+        return None
 
 
 def _give(terminal: int, group: int) -> None:

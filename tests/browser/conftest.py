@@ -42,9 +42,12 @@ class Opened:
 Open = Callable[..., Opened]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Start Debian's Chromium once for all tests of the page."""
+    """Start Debian's Chromium once for all tests of the page.
+
+    No longer: while it runs, playwright holds an event loop in this thread.
+    """
     path = program("chromium", "chromium")
     if not is_current():
         raise ProgramMissingError("the page's library is missing: python -m dashboards.install")

@@ -68,7 +68,7 @@ def test_the_console_shows_the_text_the_recipient_and_the_cost(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     ConsoleNotifier().send(MESSAGE)
-    shown = capsys.readouterr().err
+    shown = capsys.readouterr().out
 
     assert "+994500000001" in shown
     assert "kəhriz tıxanıb" in shown

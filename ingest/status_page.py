@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +13,16 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from kahriz.errors import ConfigError
+
+_LOG = logging.getLogger(__name__)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # a client that leaves is no event
+            _LOG.exception("no answer", extra={"client": client_address[0]})
 
 
 class StatusPage:
@@ -24,10 +36,13 @@ class StatusPage:
         report: Callable[[], dict[str, Any]],
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
+            timeout = 5.0  # who says nothing, or reads nothing, holds a thread no longer
+
             def do_GET(self) -> None:
-                if self.path == "/metrics":
+                path = self.path.partition("?")[0]
+                if path == "/metrics":
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-                elif self.path == "/health":
+                elif path == "/health":
                     said = report()
                     code = 200 if said["status"] == "ok" else 503
                     self._answer(code, "application/json", json.dumps(said).encode())
@@ -45,14 +60,13 @@ class StatusPage:
                 """Keep requests out of the log."""
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), Handler)
         except OSError as error:
             raise ConfigError(
                 f"ingest.metrics_port: {host}:{port}",
                 error.strerror or str(error),
                 "set KAHRIZ_INGEST__METRICS_PORT",
             ) from error
-        self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="status", daemon=True
         )

@@ -48,14 +48,18 @@ _COUNTS = ("received", "duplicate", "quarantined", "lost")
 
 
 def put_heard(connection: Connection, heard: Iterable[Heard]) -> None:
-    """Add what was heard: counts add up, the newest boot and time stay."""
+    """Add what was heard: counts add up, the newest boot and time stay.
+
+    A boot is newer by its number; but one that was drawn says so by a later reading only.
+    """
     rows = [{f.name: getattr(h, f.name) for f in fields(Heard)} for h in heard]
     if not rows:
         return
     old, new = device_table.c, excluded(device_table)
-    newer_boot = (old.boot.is_(None)) | (new.boot > old.boot)
     further = (new.boot == old.boot) & (new.last_seq > old.last_seq)
     later = (old.last_time_ms.is_(None)) | (new.last_time_ms > old.last_time_ms)
+    drawn_anew = (new.boot != old.boot) & (new.last_time_ms > old.last_time_ms)
+    newer_boot = (old.boot.is_(None)) | (new.boot > old.boot) | drawn_anew
     update = {name: old[name] + new[name] for name in _COUNTS} | {
         "received_at_ms": new.received_at_ms,
         "last_seq": case((newer_boot | further, new.last_seq), else_=old.last_seq),

@@ -82,7 +82,16 @@ class World:
             _day(today - timedelta(days=back), back, base, people) for back in range(29, -1, -1)
         ]
         rows = [row for back, row in zip(range(29, -1, -1), rows, strict=True) if back != 17]
-        return {"kahriz": id, "timezone": "Asia/Baku", "by": "day", "people": people, "rows": rows}
+        return {
+            "kahriz": id,
+            "datastream": kahriz["delivery_now"]["datastream"],
+            "timezone": "Asia/Baku",
+            "by": "day",
+            "people": people,
+            "people_assumed": kahriz["people_assumed"],
+            "completeness_limit": 0.9,
+            "rows": rows,
+        }
 
     def observations(self, id: str, start: datetime, end: datetime, limit: int) -> Json:
         """Return values every 5 minutes, thinned to `limit`; silent for nine hours once."""

@@ -86,7 +86,9 @@ class Gatherer:
             topic = topics.parse(message.topic)
             try:
                 if topic is None:
-                    raise DecodeError("", f"topic {message.topic!r} is not one of ours")
+                    raise DecodeError(
+                        "", f"topic {message.topic[: topics.LONGEST]!r} is not one of ours"
+                    )
                 if topic.kind is topics.Kind.STATUS:
                     self._add_status(batch, topic.device, message.payload)
                 else:

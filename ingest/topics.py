@@ -25,9 +25,17 @@ class Topic(NamedTuple):
     kind: Kind
 
 
-@lru_cache(maxsize=65536)
+LONGEST = 100
+"""Characters of a topic; a device's id has 40, so what is longer is none of ours."""
+
+
 def parse(topic: str) -> Topic | None:
     """Return who speaks about what, or None where the topic is not one of ours."""
+    return _parse(topic) if len(topic) <= LONGEST else None
+
+
+@lru_cache(maxsize=65536)
+def _parse(topic: str) -> Topic | None:
     parts = topic.split("/")
     if len(parts) != 4 or f"{parts[0]}/{parts[1]}" != ROOT or parts[3] not in ("up", "status"):
         return None

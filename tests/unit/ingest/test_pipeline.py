@@ -23,7 +23,7 @@ from kahriz.book import Book, dead_letters, devices, tables
 from kahriz.book.devices import DeviceRow
 from kahriz.clock import to_ms
 from kahriz.errors import StoreRejected, StoreUnavailable
-from kahriz.observations import DatastreamId, Quality, Series
+from kahriz.observations import DatastreamId, ObservationBatch, Quality, Series
 from kahriz.quality.flagger import Flagger
 from kahriz.quality.limits import limits_of
 from kahriz.sites import load_registry
@@ -393,3 +393,29 @@ def test_senml_is_read_from_the_same_topic(house: House) -> None:
 
     assert house.series().value.tolist() == [0.2]
     assert house.broker.published == [], "SenML has no sequence to acknowledge"
+
+
+def test_a_message_our_own_code_fails_on_harms_only_itself(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = house.memory.write
+
+    def write(batch: ObservationBatch) -> None:
+        if 0.666 in batch.value:
+            raise ZeroDivisionError("a fault nobody thought of")
+        good(batch)
+
+    monkeypatch.setattr(house.memory, "write", write)
+    messages = [
+        house.message({"boot": 1, "seq": i, "r": [reading(20 - i, 0.666 if i == 3 else 0.1)]})
+        for i in range(7)
+    ]
+    house.pipeline.process(messages)
+
+    (letter,) = house.letters()
+    assert letter.payload == messages[3].payload
+    assert letter.reason == "a fault of the service: ZeroDivisionError: a fault nobody thought of"
+    assert len(house.series()) == 6
+    assert sorted(m.mid for m in house.broker.acknowledged) == list(range(1, 8))
+    assert house.told()[-1] == {"boot": 1, "upto": 2, "also": [[4, 6]]}, "the device keeps it"
+    assert [r.message for r in caplog.records] == ["fault"]

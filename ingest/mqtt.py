@@ -17,6 +17,7 @@ import queue
 import random
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -28,6 +29,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ingest import refusals
 from ingest.bulk import BulkClient, Published
 from ingest.topics import STATUS_FILTER, UP_FILTER
 from kahriz.errors import ConfigError
@@ -141,12 +143,12 @@ class Intake:
     def _run(self) -> None:
         pause = 0.5
         while not self._stopping.is_set():
-            was_subscribed = self._connect_once()
-            pause = 0.5 if was_subscribed else min(pause * 2, MAX_PAUSE_S)
+            is_soon = self._connect_once()
+            pause = 0.5 if is_soon else min(pause * 2, MAX_PAUSE_S)
             self._stopping.wait(pause * random.uniform(0.5, 1.0))
 
     def _connect_once(self) -> bool:
-        """Hold one connection until it ends; return whether it ever was subscribed."""
+        """Hold one connection until it ends; return whether to try again soon."""
         where = f"{self._settings.host}:{self._settings.port}"
         session = _Session(self, self._new_client())
         client = session.client
@@ -155,8 +157,8 @@ class Intake:
                 self._settings.host, self._settings.port, KEEPALIVE_S, **self._session_options()
             )
         except (OSError, ValueError) as error:  # ValueError: a name no host can have
-            reason = getattr(error, "strerror", None) or error
-            self._problem = f"broker {where} cannot be reached: {reason}"
+            reason = getattr(error, "strerror", None) or str(error)
+            self._problem = refusals.unreachable(where, reason)
             self._once.failed("broker", self._problem)
             return False
         self._client = client
@@ -170,21 +172,24 @@ class Intake:
         if self._stopping.is_set():
             return session.was_subscribed
         if not session.was_subscribed:
-            self._refused(where, session.refusal)
+            self._refused(where, session)
         else:
-            self._problem = f"broker {where}: connection lost"
+            name, code = self._settings.client_id, session.end_code
+            self._problem = refusals.lost(where, name, code, session.lived_s())
             self._once.failed("broker", self._problem)
-        return session.was_subscribed
+        # Two under one name would drive each other out as fast as they can.
+        return session.was_subscribed and session.lived_s() >= refusals.SHORT_S
 
-    def _refused(self, where: str, refusal: ReasonCode | None) -> None:
-        is_credential = refusal is not None and refusal.value in (0x86, 0x87)
+    def _refused(self, where: str, session: _Session) -> None:
+        code = None if session.refusal is None else session.refusal.value
+        is_credential = code in refusals.NOT_AUTHORISED
         if not is_credential and self._settings.protocol == "auto":
             # A broker that knows only 3.1.1 refuses MQTT 5, or just closes.
             other = MQTTProtocolVersion.MQTTv311
             is_v5 = self._protocol == MQTTProtocolVersion.MQTTv5
             self._protocol = other if is_v5 else MQTTProtocolVersion.MQTTv5
-        reason = str(refusal) if refusal is not None else "closed the connection"
-        self._problem = f"broker {where} refuses user {self._settings.username!r}: {reason}"
+        said = session.said or f"gave no answer within {ANSWER_TIMEOUT_S:g} s"
+        self._problem = refusals.refused(where, self._settings.username, code, said)
         is_last_try = self._protocol == MQTTProtocolVersion.MQTTv5
         if is_credential or is_last_try or self._settings.protocol != "auto":
             self._once.failed("broker", self._problem)
@@ -242,7 +247,7 @@ class Intake:
                 self._queue.put(message)
 
     def _subscribed_by(self, session: _Session) -> None:
-        session.was_subscribed = True
+        session.subscribed_at = time.monotonic()
         self._once.worked("broker")
         _LOG.info(
             "subscribed",
@@ -271,8 +276,11 @@ class _Session:
     def __init__(self, intake: Intake, client: BulkClient) -> None:
         self.client = client
         self.refusal: ReasonCode | None = None
-        self.was_subscribed = False
+        self.subscribed_at: float | None = None
+        self.said = ""
+        self.end_code: int | None = None
         self._intake = intake
+        self._is_left = False
         self._over = threading.Event()
         self._answered = threading.Event()
         client.on_connect = self._on_connect
@@ -281,17 +289,31 @@ class _Session:
         client.on_message = self._on_message
         client.on_bulk = self._on_bulk
 
+    @property
+    def was_subscribed(self) -> bool:
+        """Whether the broker ever confirmed the subscriptions."""
+        return self.subscribed_at is not None
+
+    def lived_s(self) -> float:
+        """Return how long ago they were confirmed; 0 where they never were."""
+        return 0.0 if self.subscribed_at is None else time.monotonic() - self.subscribed_at
+
     def wait_until_over(self, stopping: threading.Event) -> None:
         """Wait until the connection ends, `stopping` is set, or the broker has not answered.
 
         amqtt leaves a client that speaks MQTT 5 without any answer.
         """
-        if not self._answered.wait(ANSWER_TIMEOUT_S):
-            return
-        while not self._over.wait(0.2) and not stopping.is_set():
-            pass
+        if self._answered.wait(ANSWER_TIMEOUT_S):
+            while not self._over.wait(0.2) and not stopping.is_set():
+                pass
+        self._is_left = True  # what comes now is our own doing
 
-    def _on_disconnect(self, *_: Any) -> None:
+    def _on_disconnect(
+        self, _client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any
+    ) -> None:
+        if not self._is_left:
+            self.end_code = code.value
+            self.said = self.said or "closed the connection"
         self._over.set()
         self._answered.set()
 
@@ -306,6 +328,7 @@ class _Session:
         self._answered.set()
         if code.is_failure:
             self.refusal = code
+            self.said = str(code)
             self._over.set()
         else:
             if flags.session_present:
@@ -318,6 +341,7 @@ class _Session:
         refused = [code for code in codes if code.is_failure]
         if refused:
             self.refusal = refused[0]
+            self.said = str(refused[0])
             self._over.set()
         else:
             self._intake._subscribed_by(self)

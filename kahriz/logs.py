@@ -53,19 +53,23 @@ def in_one_line(error: BaseException) -> str:
 
 
 class Once:
-    """Log a repeated failure when it begins and when it ends, not each time in between."""
+    """Log a repeated failure when it begins and when it ends, not each time in between.
+
+    What fails for a reason that has just been said of something else is not said again: a store
+    that is away is one line, however many wait for it.
+    """
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
-        self._failing: dict[str, str] = {}
+        self._said: dict[str, str] = {}
 
     def failed(self, what: str, reason: str) -> None:
-        """Say that `what` fails for `reason`, unless that was the last thing said of it."""
-        if self._failing.get(what) != reason:
-            self._failing[what] = reason
+        """Say that `what` fails for `reason`, unless that is known."""
+        if reason not in self._said.values():
+            self._said[what] = reason
             self._logger.warning("failing", extra={"what": what, "reason": reason})
 
     def worked(self, what: str) -> None:
-        """Say that `what` works again, if it was failing."""
-        if self._failing.pop(what, None) is not None:
+        """Say that `what` works again, if it was said to be failing."""
+        if self._said.pop(what, None) is not None:
             self._logger.info("works again", extra={"what": what})

@@ -16,6 +16,7 @@ from kahriz.errors import DecodeError
 
 _WHOLE = re.compile(r"[0-9]+")
 _SHOWN = 40
+_TAIL = 20
 _TOP_LEVEL: dict[str, tuple[bool, int]] = {
     "boot": (True, 2**32),
     "seq": (True, 2**32),
@@ -69,10 +70,13 @@ def is_finite_number(value: Any) -> bool:
     return isinstance(value, Written) and abs(float(value)) < float("inf")
 
 
-def explain_syntax(error: Exception) -> str:
-    """Return what is wrong with bytes that are not JSON at all."""
+def explain_syntax(payload: bytes, error: Exception) -> str:
+    """Return what is wrong with a `payload` that is not JSON at all."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
+    if "truncated" in str(error):
+        tail = payload[-_TAIL:].decode(errors="backslashreplace")
+        return f"truncated: ends after {len(payload)} bytes with {shown(tail)}"
     return str(error).replace("\n", " ")
 
 
@@ -82,7 +86,7 @@ def explain_json_v1(payload: bytes, error: Exception) -> str:
         said = read_slowly(payload)
     except (ValueError, RecursionError) as syntax:
         kept = error if not isinstance(syntax, RecursionError) else syntax
-        return explain_syntax(kept)
+        return explain_syntax(payload, kept)
     return (
         _wrong_top_level(said) or _wrong_readings(said) or _wrong_extras(said) or str(error)
     ).replace("\n", " ")

@@ -214,7 +214,8 @@ def _explain(payload: bytes, error: Exception) -> str:
     try:
         said = read_slowly(payload)
     except (ValueError, RecursionError) as syntax:
-        return explain_syntax(error if isinstance(syntax, ValueError) else syntax)
+        kept = error if isinstance(syntax, ValueError) else syntax
+        return explain_syntax(payload, kept)
     if not isinstance(said, list):
         return f"expected an array [...], got {shown(said)}"
     for i, record in enumerate(said):
@@ -224,4 +225,4 @@ def _explain(payload: bytes, error: Exception) -> str:
             if key in record and not is_finite_number(record[key]):
                 name = shown(str(record.get("n", "")))
                 return f"record {i} {name}: {key} {shown(record[key])} is not a finite number"
-    return explain_syntax(error)
+    return explain_syntax(payload, error)

@@ -269,4 +269,4 @@ class _Server:
             raise answers.judge(str(self.address), error.status, body, pause) from error
         except (HTTPError, OSError, UnicodeDecodeError) as error:
             self._is_known = False
-            raise StoreUnavailable(f"{self.address}: no answer: {error}") from error
+            raise StoreUnavailable(f"{self.address}: {answers.silence(error)}") from error

@@ -76,6 +76,17 @@ def judge(where: str, status: int, body: bytes | str | None, retry_after: str | 
     return StoreUnavailable(f"{where}: cannot serve now{said}", _pause(retry_after))
 
 
+def silence(error: Exception) -> str:
+    """Return why there was no answer: of a refused connection the system's word, no object's."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"no answer: {cause.strerror}"
+        reason = getattr(cause, "reason", None)
+        cause = reason if isinstance(reason, BaseException) else cause.__cause__
+    return f"no answer: {error}"
+
+
 def message_of(body: bytes | str | None) -> str:
     """Return what an error's body says, one line of at most 300 characters."""
     raw = body.decode("utf-8", "replace") if isinstance(body, bytes) else body or ""

@@ -76,6 +76,20 @@ def test_a_failure_is_said_once_for_each_reason_and_when_it_is_over(
     ]
 
 
+def test_what_several_wait_for_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    once = Once(logging.getLogger("ingest"))
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            for kahriz in ("agh-dere", "barana", "velibey"):
+                once.failed(kahriz, "store away")
+        once.worked("agh-dere")
+        once.failed("barana", "store away")
+        once.failed("velibey", "store away")
+
+    said = [(r.message, getattr(r, "what", "")) for r in caplog.records]
+    assert said == [("failing", "agh-dere"), ("works again", "agh-dere"), ("failing", "barana")]
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

@@ -135,7 +135,8 @@ async def _answer_unexpected(request: Request, _error: Exception) -> Response:
 
 def _invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
     first = errors[0]
-    detail = f"{first['in']} {first['name']}: {first['problem']} (got {first['value']})"
+    what = first["in"] if first["name"] == first["in"] else f"{first['in']} {first['name']}"
+    detail = f"{what}: {first['problem']} (got {first['value']})"
     return Problem(422, "invalid-request", detail, errors)
 
 

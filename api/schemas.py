@@ -504,4 +504,10 @@ class Acknowledgement(BaseModel):
     """Somebody takes an alert on."""
 
     model_config = _shape(by="Əli, committee")
-    by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    # No control characters: PostgreSQL takes no NUL, and a log no second line.
+    by: Annotated[
+        str,
+        StringConstraints(
+            strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"
+        ),
+    ]

@@ -20,6 +20,7 @@ from kahriz.observations import Readings
 from kahriz.sites import Registry
 from kahriz.units import property_of
 
+_SHOWN = 40
 _FIRMWARE = re.compile(r"[ -~]{0,64}")
 
 
@@ -201,7 +202,7 @@ def _decode_status(device: str, payload: bytes) -> Status:
         status, firmware = said["status"], said.get("fw")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DecodeError(
-            "", f"status is not {{'status': 'online' or 'offline'}}: {error}"
+            "", f"status is not {{'status': 'online' or 'offline'}}: got {payload[:_SHOWN]!r}"
         ) from error
     if status not in ("online", "offline"):
         raise DecodeError("", f"status {status!r} is neither 'online' nor 'offline'")

@@ -249,3 +249,6 @@ def _validate(settings: Settings, registry: Registry) -> None:
     except ConfigError as error:
         where = f"{settings.sites}: {error.where}"
         raise ConfigError(where, error.problem, error.hint) from error
+    if (user := settings.mqtt.username) in registry.devices:
+        # The broker would let us in, and show us nothing but this device's own commands.
+        raise ConfigError("mqtt.username", f"{user!r} is a device's", "kahriz-ingest is usual")

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
+import threading
 
 from ingest.worker import Worker
 from kahriz import logs
 from kahriz.errors import ConfigError
 from kahriz.settings import load_settings
 from kahriz.sites import load_registry
+
+_LOG = logging.getLogger(__name__)
+
+END_S = 9.5
+"""Longest time from a signal to the end; who stops us kills after ten seconds."""
 
 
 def main() -> int:
@@ -20,13 +27,27 @@ def main() -> int:
         logs.setup(settings.log_level)
         worker = Worker(settings, load_registry(settings.sites))
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: worker.stop())
+            signal.signal(number, lambda *_: _end(worker))
         worker.run()
     except ConfigError as error:
         sys.stderr.write(f"kahriz ingest: {error}\n")
         return 2
     logging.shutdown()
     return 0
+
+
+def _end(worker: Worker) -> None:
+    worker.stop()
+    guard = threading.Timer(END_S, _leave)
+    guard.daemon = True
+    guard.start()
+
+
+def _leave() -> None:
+    """End although something hangs: what is not durable is not acknowledged, nothing is lost."""
+    _LOG.warning("a store did not answer in time; the broker keeps what was not stored")
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":

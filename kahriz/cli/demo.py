@@ -28,6 +28,7 @@ from kahriz.cli.children import Child
 from kahriz.cli.terminal import foreground
 from kahriz.clock import Clock, iso, scaled_clock
 from kahriz.deploy import INGEST_USER, write_broker_files
+from kahriz.deploy.broker import write_private
 from kahriz.errors import ConfigError
 from kahriz.settings import Settings, load_settings
 from kahriz.sites import Registry, load_registry
@@ -324,7 +325,10 @@ def _answers(url: str, must_be_ok: bool = False) -> bool:
 
 def _demo_users(folder: Path, registry: Registry) -> dict[str, str]:
     """Return token by user, made at the first start and kept in ``credentials`` (0600)."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"data_dir: {folder}", error.strerror or str(error)) from error
     path = folder / "credentials"
     known: dict[str, str] = {}
     if path.exists():
@@ -333,23 +337,25 @@ def _demo_users(folder: Path, registry: Registry) -> dict[str, str]:
         name: known.get(name) or secrets.token_urlsafe(32)
         for name in (INGEST_USER, *registry.devices)
     }
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.writelines(f"{user}:{token}\n" for user, token in users.items())
+    write_private(path, "".join(f"{user}:{token}\n" for user, token in users.items()))
     return users
 
 
 def _demo_key(settings: Settings, clock: Clock) -> str:
-    """Return the demo's own API key with write scope, made at the first start."""
+    """Return the demo's own API key with write scope, made where the book does not know it."""
     path = settings.data_dir / "api-key"
-    if path.exists():
-        return path.read_text().strip()
+    key = path.read_text().strip() if path.exists() else ""
     book = Book(settings.book_url)
     book.migrate()
-    with book.begin() as connection:
-        _, key = keys.create(connection, "demo", keys.Scope.WRITE, clock())
-    book.close()
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(key + "\n")
+    try:
+        with book.begin() as connection:
+            keys.verify(connection, key, clock())
+    except keys.KeyRefused:
+        with book.begin() as connection:
+            _, key = keys.create(connection, "demo", keys.Scope.WRITE, clock())
+        write_private(path, key + "\n")
+    finally:
+        book.close()
     return key
 
 

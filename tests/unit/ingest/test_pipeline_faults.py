@@ -1,0 +1,105 @@
+"""Whatever fails, in whatever order, a device is told to free only what is durable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from kahriz.book import Book
+from kahriz.errors import StoreUnavailable
+from tests.unit.ingest.test_pipeline import House, reading
+
+N = 40
+
+
+class FailingBook:
+    """A book that loses the given transactions, in turn: True fails at the commit."""
+
+    def __init__(self, behind: Book, fails: list[bool]) -> None:
+        self._behind, self.fails = behind, fails
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        with self._behind.begin() as connection:
+            yield connection
+            if self.fails and self.fails.pop(0):
+                raise StoreUnavailable("the disk is full")
+
+    def read(self) -> Any:
+        return self._behind.read()
+
+
+def test_a_transaction_that_is_lost_is_made_again_and_counts_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path)
+    house.receive({"boot": 1, "seq": 0, "r": [reading(30)]})
+    house.pipeline._book = cast(Book, FailingBook(house.book, [True, True]))
+    house.receive({"boot": 1, "seq": 1, "r": [reading(25)]})
+    house.receive({"boot": 1, "seq": 3, "oldest": 3, "r": [reading(20)]})
+
+    device = house.device()
+    assert house.told() == [{"boot": 1, "upto": upto} for upto in (0, 1, 3)]
+    assert (device.received, device.duplicate, device.lost) == (3, 0, 1)
+    house.book.close()
+
+
+Span = tuple[int, int]
+SPANS = st.tuples(st.integers(0, N - 1), st.integers(1, 8)).map(
+    lambda s: (s[0], min(s[0] + s[1], N))
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    batches=st.lists(st.lists(SPANS, min_size=1, max_size=4), min_size=1, max_size=8),
+    book_fails=st.lists(st.booleans(), max_size=10),
+    store_fails=st.integers(0, 5),
+    restarts_before=st.integers(0, 7),
+)
+def test_what_is_acknowledged_is_stored_and_what_is_stored_is_counted_once(
+    tmp_path_factory: pytest.TempPathFactory,
+    batches: list[list[Span]],
+    book_fails: list[bool],
+    store_fails: int,
+    restarts_before: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("house")
+    house = House(folder)
+    acknowledged: set[int] = set()
+    sent: set[int] = set()
+    for i, spans in enumerate(batches):
+        if i == restarts_before:
+            house.pipeline._ledger.forget()  # what a new process begins with
+        house.pipeline._book = cast(Book, FailingBook(house.book, list(book_fails)))
+        house.store.errors = [StoreUnavailable("away") for _ in range(store_fails)]
+        house.pipeline.process([house.message(payload(span)) for span in spans])
+        sent |= {n for span in spans for n in range(*span)}
+        for _, said in house.broker.published:
+            acknowledged |= freed(json.loads(said))
+        house.broker.published.clear()
+        stored = {round(value * 1000) - 100 for value in house.series().value.tolist()}
+
+        assert acknowledged <= stored == sent
+    device = house.device()
+    house.book.close()
+    assert device.received - device.duplicate == len(sent)
+
+
+def payload(span: Span) -> dict[str, Any]:
+    first, end = span
+    values = [reading(N - n, (100 + n) / 1000) for n in range(first, end)]
+    return {"boot": 1, "seq": first, "oldest": 0, "r": values}
+
+
+def freed(said: dict[str, Any]) -> set[int]:
+    spans = [(0, said.get("upto", -1)), *said.get("also", [])]
+    return {n for first, last in spans for n in range(first, last + 1)}

@@ -84,7 +84,7 @@ class World:
         rows = [row for back, row in zip(range(29, -1, -1), rows, strict=True) if back != 17]
         return {
             "kahriz": id,
-            "datastream": kahriz["delivery_now"]["datastream"],
+            "datastream": f"{id}.line.discharge",
             "timezone": "Asia/Baku",
             "by": "day",
             "people": people,

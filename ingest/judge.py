@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from kahriz.quality.flagger import Flagger
-from kahriz.rating.dated import DatedRating
 from numpy.typing import NDArray
 
 from ingest.gather import Gathered
 from kahriz.errors import ConfigError
 from kahriz.observations import ObservationBatch, Quality, combine_flags, datastream_id
+from kahriz.quality.flagger import Flagger
+from kahriz.rating.dated import DatedRating
 from kahriz.sites import Registry
 from kahriz.units import Property
 

@@ -51,6 +51,10 @@ Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
 Pair = Annotated[tuple[float, float], AfterValidator(_ascending)]
 
 
+INGEST_LOGIN = "kahriz-ingest"
+"""User name under which ingest hears every device; no device may have it."""
+
+
 class SiteKind(StrEnum):
     """Where along the water's way a site lies."""
 
@@ -99,6 +103,13 @@ class Sensor(BaseModel):
     """Distance from the median of the last five values beyond which a value is SUSPECT."""
     flat_line_h: float | None = Field(None, gt=0)
     """Hours without any change after which values are SUSPECT."""
+
+    @field_validator("device")
+    @classmethod
+    def _name_is_free(cls, device: str) -> str:
+        if device == INGEST_LOGIN:
+            raise ValueError("is ingest's own name at the broker; a device needs another")
+        return device
 
     @field_validator("channel")
     @classmethod

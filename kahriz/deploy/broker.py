@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-INGEST_USER = "kahriz-ingest"
+from kahriz.sites import INGEST_LOGIN
+
+INGEST_USER = INGEST_LOGIN
 
 # mosquitto's own count. More would only slow the broker down: our secrets are 32 random bytes,
 # not words a dictionary holds, and 2000 devices come back at once when the broker does.

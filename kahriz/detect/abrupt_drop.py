@@ -201,7 +201,7 @@ def _water(
     evidence |= seen.evidence()
     if scene.kahriz.served and scene.kahriz.use == "drinking":
         evidence["water_left_lpcd"] = round(observed * 86400 / scene.kahriz.served, 1)
-    text = f"Outlet {observed:.1f} L/s, expected {expected:.1f} ({100 * fraction:+.0f} %)."
+    text = f"Outlet {observed:.1f} L/s, expected {expected:.1f} ({100 * fraction:+z.0f} %)."
     key = scene.device if kind is Kind.SENSOR else ""
     return Detection(kind, AbruptDrop.name, since, evidence, f"{text} {seen.in_words()}", key)
 
@@ -217,6 +217,6 @@ def _level(scene: Scene, shaft: Site, step: Departure, since: datetime) -> Detec
     }
     text = (
         f"Shaft level {step.observed:.2f} m, expected {step.expected:.2f}"
-        f" ({100 * step.change:+.0f} cm). The outlet did not move."
+        f" ({100 * step.change:+z.0f} cm). The outlet did not move."
     )
     return Detection(Kind.SENSOR, AbruptDrop.name, since, evidence, text, device_of(shaft))

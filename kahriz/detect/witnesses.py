@@ -92,9 +92,9 @@ class Witnesses:
         """Return the figures in a sentence for engineers."""
         words = []
         if self.stage_change_m is not None:
-            words.append(f"Shaft level {100 * self.stage_change_m:+.0f} cm.")
+            words.append(f"Shaft level {100 * self.stage_change_m:+z.0f} cm.")
         if self.line_change is not None:
-            words.append(f"Delivery line {100 * math.expm1(self.line_change):+.0f} %.")
+            words.append(f"Delivery line {100 * math.expm1(self.line_change):+z.0f} %.")
         return " ".join(words) or "No other sensor to compare with."
 
 

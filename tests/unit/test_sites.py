@@ -77,6 +77,7 @@ def test_the_example_resolves_every_channel_to_its_datastream() -> None:
         ),
         (HEAD + OUTLET.replace("outlet", "out.let", 1) + STAGE, "expected at most 40 of a-z"),
         (HEAD + OUTLET + STAGE.replace("-outlet", "/outlet"), "expected at most 40 of a-z"),
+        (HEAD + OUTLET + STAGE.replace("agh-dere-outlet", "kahriz-ingest"), "ingest's own name"),
         (HEAD + OUTLET + STAGE.replace("stage_m", "Stage_m"), "no payload can say it"),
         (HEAD + OUTLET + STAGE.replace("stage_m", "stage_cm"), "unit 'cm' is wrong for stage"),
         (HEAD + OUTLET + STAGE.replace("stage_m", "mood"), "no known property"),

@@ -16,8 +16,10 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,7 @@ from kahriz.deploy import INGEST_USER
 MAX_PACKET = 65536
 MAX_CONNECTIONS = 500
 CONNECT_TIMEOUT_S = 10.0
+SHUTDOWN_S = 3.0
 
 # CONNACK of MQTT 5: no session, reason 0x84, no properties.
 _UNSUPPORTED_PROTOCOL = b"\x20\x03\x00\x84\x00"
@@ -163,7 +166,10 @@ async def serve(host: str, port: int, users: Path, stopping: asyncio.Event) -> N
     _LOG.info("broker listens", extra={"host": host, "port": port})
     async with server:
         await stopping.wait()
-    await broker.shutdown()
+        server.close()
+        # With clients still connected amqtt may take for ever; there is nothing it has to save.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(broker.shutdown(), SHUTDOWN_S)
 
 
 async def _main(host: str, port: int, users: Path) -> None:
@@ -172,6 +178,9 @@ async def _main(host: str, port: int, users: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     await serve(host, port, users, stopping)
+    # Not by the end of the loop: amqtt's tasks swallow being cancelled.
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -168,4 +168,4 @@ def test_a_killed_demo_takes_its_processes_along(tmp_path: Path) -> None:
         demo.process.kill()
         demo.process.wait()
 
-        wait_until(lambda: demo.children() == [], "every process has ended", 20)
+        wait_until(lambda: demo.children() == [], "every process has ended", 30)

@@ -95,8 +95,7 @@ class Gatherer:
                 else:
                     self._add_readings(batch, position, topic.device, message, bounds)
             except (DecodeError, UnknownSensorError) as error:
-                device = None if topic is None else topic.device
-                batch.letters.append(_letter(message, device, _reason(error), now))
+                batch.letters.append(letter_of(message, _reason(error), now))
         return batch
 
     def _add_status(self, batch: Gathered, device: str, payload: bytes) -> None:
@@ -161,7 +160,7 @@ class Gatherer:
                 refused.add(row)
                 reasons[reason] = None
         shown = "; ".join(list(reasons)[:3]) + ("; ..." if len(reasons) > 3 else "")
-        batch.letters.append(_letter(message, device, shown, batch.received_at))
+        batch.letters.append(letter_of(message, shown, batch.received_at))
         return refused
 
 
@@ -192,7 +191,10 @@ def _reason(error: DecodeError | UnknownSensorError) -> str:
     return error.reason if isinstance(error, DecodeError) else str(error)
 
 
-def _letter(message: Incoming, device: str | None, reason: str, now: datetime) -> DeadLetter:
+def letter_of(message: Incoming, reason: str, now: datetime) -> DeadLetter:
+    """Return what is kept of a message that cannot be used, for `reason`."""
+    topic = topics.parse(message.topic)
+    device = None if topic is None else topic.device
     return DeadLetter(to_ms(now), message.topic, device, reason, message.payload)
 
 

@@ -16,22 +16,22 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.entry import Entry, entry_of, write
-from ingest.gather import Gathered, Gatherer
+from ingest.gather import Gathered, Gatherer, letter_of
 from ingest.judge import Assessor, Judged
 from ingest.ledger import Ledger
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Incoming
-from ingest.topics import ack_topic, parse
+from ingest.topics import ack_topic
 from kahriz.book import Book, dead_letters, ledger
 from kahriz.book.dead_letters import DeadLetter
-from kahriz.clock import Clock, to_ms
+from kahriz.clock import Clock
 from kahriz.errors import StoreRejected, StoreUnavailable
 from kahriz.logs import Once, in_one_line
 from kahriz.observations import ObservationBatch, Quality
@@ -131,7 +131,7 @@ class Pipeline:
     def _process(self, messages: Sequence[Incoming]) -> None:
         began = time.perf_counter()
         batch = self._gatherer.gather(messages, self._clock())
-        judged = self._until_available("store", lambda: self._assess(batch))
+        judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         entry = self._until_available("book", lambda: self._record(batch, written))
         self._acknowledger.acknowledge(messages)
@@ -147,7 +147,7 @@ class Pipeline:
         """Keep the one message that our own code fails on; its device keeps its readings."""
         _LOG.error("fault", extra={"topic": message.topic[:_SHOWN]}, exc_info=error)
         reason = f"a fault of the service: {type(error).__name__}: {in_one_line(error)}"
-        letter = _letter(message, reason, self._clock())
+        letter = letter_of(message, reason, self._clock())
         self._until_available("book", lambda: self._keep(letter))
         self._acknowledger.acknowledge([message])
         self._metrics.messages.inc()
@@ -156,9 +156,6 @@ class Pipeline:
     def _keep(self, letter: DeadLetter) -> None:
         with self._book.begin() as connection:
             dead_letters.put(connection, [letter])
-
-    def _assess(self, batch: Gathered) -> Judged:
-        return self._assessor.assess(batch)
 
     def _write(
         self, judged: Judged, messages: Sequence[Incoming], batch: Gathered
@@ -173,7 +170,7 @@ class Pipeline:
             refused = np.array(error.rows, np.intp)
             for position in np.unique(judged.source[refused]):
                 reason = f"the store refuses it: {error.reason}"
-                batch.letters.append(_letter(messages[int(position)], reason, batch.received_at))
+                batch.letters.append(letter_of(messages[int(position)], reason, batch.received_at))
             kept = np.ones(len(observations), dtype=bool)
             kept[refused] = False
             return observations.take(kept)
@@ -239,9 +236,3 @@ class Pipeline:
                 "dead letter",
                 extra={"topic": letter.topic[:_SHOWN], "reason": letter.reason[:_SHOWN_REASON]},
             )
-
-
-def _letter(message: Incoming, reason: str, now: datetime) -> DeadLetter:
-    topic = parse(message.topic)
-    device = None if topic is None else topic.device
-    return DeadLetter(to_ms(now), message.topic, device, reason, message.payload)

@@ -78,10 +78,11 @@ class Worker:
             timedelta(seconds=settings.future_tolerance_s),
             timedelta(days=settings.oldest_days),
         )
-        flagger = Flagger(limits_of(self._registry), History(self._registry, self._store))
+        limits = limits_of(self._registry)
+        history = History(self._registry, self._store, look_back_ms(limits))
         return Pipeline(
             gatherer,
-            Assessor(self._registry, flagger),
+            Assessor(self._registry, Flagger(limits, history)),
             self._store,
             self._book,
             self._intake,
@@ -217,9 +218,9 @@ class History:
     Nobody but this process writes what it has not seen yet, so "the newest" is asked for once.
     """
 
-    def __init__(self, registry: Registry, store: Store) -> None:
+    def __init__(self, registry: Registry, store: Store, look_back_ms: NDArray[np.int64]) -> None:
         self._ids = [d.id for d in registry.datastreams]
-        self._look_back_ms = look_back_ms(limits_of(registry))
+        self._look_back_ms = look_back_ms
         self._store = store
         self._newest: dict[DatastreamId, datetime] | None = None
 

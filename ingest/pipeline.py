@@ -15,7 +15,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
@@ -27,8 +27,8 @@ from ingest.gather import Gathered, Gatherer, letter_of
 from ingest.judge import Assessor, Judged
 from ingest.ledger import Ledger
 from ingest.metrics import Health, Metrics
-from ingest.mqtt import Incoming
-from ingest.topics import ack_topic
+from ingest.outbox import Note
+from ingest.waiting import Incoming
 from kahriz.book import Book, dead_letters, ledger
 from kahriz.book.dead_letters import DeadLetter
 from kahriz.clock import Clock
@@ -55,8 +55,8 @@ class Acknowledger(Protocol):
         """Tell the broker that `messages` need not be delivered again."""
         ...
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send `payload`, as far as there is a connection now."""
+    def publish(self, notes: Iterable[Note]) -> None:
+        """Send `notes`, as far as there is a connection now."""
         ...
 
 
@@ -135,8 +135,7 @@ class Pipeline:
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         entry = self._until_available("book", lambda: self._record(batch, written))
         self._acknowledger.acknowledge(messages)
-        for device, ack in entry.acknowledgements():
-            self._acknowledger.publish(ack_topic(device), ack)
+        self._acknowledger.publish(entry.acknowledgements())
         self._metrics.messages.inc(len(messages))
         self._metrics.batch.observe(len(messages))
         self._metrics.write_seconds.observe(time.perf_counter() - began)
@@ -179,7 +178,7 @@ class Pipeline:
     def _record(self, batch: Gathered, written: ObservationBatch) -> Entry:
         """Enter the batch in the book; return what it was told."""
         try:
-            entry = entry_of(batch, self._ledger)
+            entry = entry_of(batch, self._gatherer.devices, self._ledger)
             with self._book.begin() as connection:
                 write(connection, entry, batch, written)
         except BaseException:

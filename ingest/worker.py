@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -58,7 +59,7 @@ class Worker:
         self._once = Once(_LOG)
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
-        self._intake = Intake(settings.mqtt, self._metrics.shed.inc)
+        self._intake = Intake(settings.mqtt, lambda shed: self._metrics.shed.inc(len(shed)))
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers
@@ -124,11 +125,11 @@ class Worker:
 
     def _is_flooded(self) -> bool:
         """Whether so much comes in that what is not about keeping it can wait a little."""
-        return self._batch + self._intake.waiting() > FLOODED
+        return self._batch + len(self._intake.waiting) > FLOODED
 
     def _report(self) -> dict[str, object]:
-        self._metrics.queue.set(self._intake.waiting())
-        return self._health.report(self._intake.state, self._intake.waiting())
+        self._metrics.queue.set(len(self._intake.waiting))
+        return self._health.report(self._intake.state, len(self._intake.waiting))
 
     def _heartbeat(self) -> bool:
         if "store reads" in self._health.problems:
@@ -146,6 +147,7 @@ class Worker:
         """Work until `stop`; then drain what was taken, at most for some seconds."""
         if not self._open_book():
             return
+        _collect_seldom()
         self._ask_store()
         loops = self._build_loops()
         self._page.start()
@@ -163,7 +165,7 @@ class Worker:
         guard.start()
         try:
             while not self._stopping.is_set():
-                messages = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
+                messages, _ = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
                 self._batch = len(messages)
                 if messages:
                     self._pipeline.process(messages)
@@ -238,6 +240,13 @@ class History:
         start = from_ms(before_ms - int(self._look_back_ms[stream]))
         series = self._store.series(datastream, start, from_ms(before_ms))
         return series.time.astype(np.int64), series.value
+
+
+def _collect_seldom() -> None:
+    """Let Python look for cycles seldom: a batch is thousands of objects and none of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def _never() -> bool:

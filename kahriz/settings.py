@@ -56,8 +56,10 @@ class MqttSettings(BaseModel):
     """MQTT version; auto: 5, and 3.1.1 where the broker does not know 5."""
     shared_group: str = Field("", pattern=GROUP_PATTERN)
     """Name of an MQTT shared subscription, where several ingest workers share the load."""
-    max_inflight: int = Field(8000, ge=1, le=65535)
+    max_inflight: int = Field(20_000, ge=1, le=65535)
     """Messages the broker may send us before we acknowledge the first."""
+    max_waiting_mb: int = Field(32, ge=1, le=4096)
+    """Payloads that may wait to be stored; what is more stays in the network and at the broker."""
 
 
 class ApiSettings(BaseModel):
@@ -93,7 +95,7 @@ class IngestSettings(BaseModel):
     """How readings are gathered into batches."""
 
     model_config = _CONFIG
-    max_batch: int = Field(5000, ge=1, le=100_000)
+    max_batch: int = Field(10_000, ge=1, le=100_000)
     """Messages written together at most."""
     future_tolerance_s: float = Field(120.0, ge=0, le=86_400)
     """A device's time this far ahead of ours is still believed."""

@@ -24,6 +24,7 @@ import yaml
 from pydantic import SecretStr
 
 from ingest.mqtt import Intake
+from ingest.outbox import Note
 from kahriz.deploy import INGEST_USER, broker_config, create_credentials
 from kahriz.deploy.credentials import DEVICE_SECRETS
 from kahriz.settings import MqttSettings, load_settings
@@ -313,9 +314,9 @@ def test_ingest_itself_hears_and_answers_a_device(deployed: Deployed) -> None:
             device.connect()
             device.subscribe(f"kahriz/v1/{A}/down/#")
             device.publish(f"kahriz/v1/{A}/up", b"{}")
-            heard = intake.take(1, timeout=5)
+            heard, _ = intake.take(1, timeout=5)
             intake.acknowledge(heard)
-            intake.publish(f"kahriz/v1/{A}/down/ack", b"thanks")
+            intake.publish([Note(A, f"kahriz/v1/{A}/down/ack", b"thanks")])
 
             assert [(m.topic, m.payload) for m in heard] == [(f"kahriz/v1/{A}/up", b"{}")]
             assert device.next_message() == (f"kahriz/v1/{A}/down/ack", b"thanks")

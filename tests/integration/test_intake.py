@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast
@@ -17,7 +17,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pydantic import SecretStr
 
-from ingest.mqtt import BATCH_BYTES, Incoming, Intake
+from ingest.mqtt import Intake
+from ingest.waiting import BATCH_BYTES, Incoming
 from kahriz.deploy import INGEST_USER, password_line
 from kahriz.settings import MqttSettings
 from tests import servers
@@ -35,7 +36,7 @@ def intake(
     user: str = "",
     password: str = "",
     protocol: Literal["auto", "3.1.1"] = "auto",
-    on_shed: Callable[[], object] = lambda: None,
+    on_shed: Callable[[Sequence[Incoming]], object] = lambda messages: None,
 ) -> Iterator[Intake]:
     settings = MqttSettings(
         port=port, username=user, password=SecretStr(password), protocol=protocol, max_inflight=100
@@ -81,7 +82,7 @@ def take(source: Intake, n: int) -> list[Incoming]:
     """Take exactly `n` messages, or fail."""
     taken: list[Incoming] = []
     while len(taken) < n:
-        more = source.take(n - len(taken), timeout=10)
+        more, _ = source.take(n - len(taken), timeout=10)
         assert more, f"only {len(taken)} of {n} messages came"
         taken += more
     return taken
@@ -126,7 +127,7 @@ def test_the_broker_sends_no_more_than_the_bound_before_an_acknowledgement(
         publish(mosquitto.port, [b"x"] * 150)
         held = take(source, 100)
 
-        assert source.take(1, timeout=0.5) == [], "max_inflight is 100"
+        assert source.take(1, timeout=0.5)[0] == [], "max_inflight is 100"
         source.acknowledge(held)
         assert len(take(source, 50)) == 50
 
@@ -138,10 +139,10 @@ def test_a_connection_that_breaks_while_the_store_is_away_does_not_fill_the_memo
         assert source.wait_until_subscribed(10)
         publish(mosquitto.port, [b"%d" % i for i in range(80)])
         for _ in range(3):
-            wait_for(lambda: source.waiting() >= 80)
+            wait_for(lambda: len(source.waiting) >= 80)
             break_connection(source)
-        wait_for(lambda: source.waiting() >= 80)
-        held = source.waiting()
+        wait_for(lambda: len(source.waiting) >= 80)
+        held = len(source.waiting)
         messages = take(source, 80)
         source.acknowledge(messages)
 
@@ -149,20 +150,20 @@ def test_a_connection_that_breaks_while_the_store_is_away_does_not_fill_the_memo
         assert [m.payload for m in messages] == [b"%d" % i for i in range(80)]
     with intake(mosquitto.port) as later:
         assert later.wait_until_subscribed(10)
-        assert later.take(1, timeout=0.3) == [], "all were acknowledged on the last connection"
+        assert later.take(1, timeout=0.3)[0] == [], "all were acknowledged on the last connection"
 
 
 def test_what_is_sent_at_qos_0_is_shed_when_there_is_no_room_and_counted(
     mosquitto: Server,
 ) -> None:
-    shed: list[None] = []
-    with intake(mosquitto.port, on_shed=lambda: shed.append(None)) as source:
+    shed: list[Incoming] = []
+    with intake(mosquitto.port, on_shed=shed.extend) as source:
         assert source.wait_until_subscribed(10)
         publish(mosquitto.port, [b"free"] * 250, qos=0)
         # Two connections: the broker may read the second one first.
-        wait_for(lambda: source.waiting() + len(shed) == 250)
+        wait_for(lambda: len(source.waiting) + len(shed) == 250)
         publish(mosquitto.port, [b"kept"])
-        wait_for(lambda: source.waiting() + len(shed) == 251)
+        wait_for(lambda: len(source.waiting) + len(shed) == 251)
 
         assert len(shed) == 150, "max_inflight is 100"
         assert [m.payload for m in take(source, 101)][-1] == b"kept"
@@ -172,8 +173,8 @@ def test_a_batch_of_backlogs_is_cut_by_its_size(mosquitto: Server) -> None:
     with intake(mosquitto.port) as source:
         assert source.wait_until_subscribed(10)
         publish(mosquitto.port, [bytes(60_000)] * 90)
-        wait_for(lambda: source.waiting() == 90)
-        first = source.take(5000, timeout=1)
+        wait_for(lambda: len(source.waiting) == 90)
+        first, _ = source.take(5000, timeout=1)
 
         assert len(first) == -(-BATCH_BYTES // 60_000)
         assert len(take(source, 90 - len(first))) == 90 - len(first)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from ingest.bulk import PRIVATE, BulkClient, Published, split
+from ingest.outbox import Note
 
 
 def variable_int(value: int) -> bytes:
@@ -56,7 +57,7 @@ def connected(*, is_v5: bool) -> Iterator[tuple[BulkClient, socket.socket, list[
     protocol = MQTTProtocolVersion.MQTTv5 if is_v5 else MQTTProtocolVersion.MQTTv311
     client = BulkClient(CallbackAPIVersion.VERSION2, protocol=protocol, manual_ack=True)
     received: list[Published] = []
-    client.on_bulk = lambda _client, messages: received.extend(messages)
+    client.on_bulk = lambda _client, messages: received.extend(map(Published._make, messages))
     client.on_message = lambda _client, _data, m: received.append(
         Published(m._topic, bytes(m.payload), m.mid, m.qos)
     )
@@ -96,16 +97,16 @@ def test_every_message_arrives_once_and_whole_however_the_bytes_are_cut(
 
 @given(st.binary(max_size=200), st.booleans())
 def test_taking_packets_apart_never_fails_and_never_goes_back(data: bytes, is_v5: bool) -> None:
-    taken, at = split(data, 0, is_v5=is_v5)
+    taken, acked, at = split(data, 0, is_v5=is_v5)
 
     assert 0 <= at <= len(data)
-    assert bool(taken) == (at > 0)
+    assert bool(taken or acked) == (at > 0)
 
 
 def test_a_packet_of_qos_2_is_left_to_paho() -> None:
     packet = b"\x34" + variable_int(7) + b"\x00\x01t\x00\x01{}"
 
-    assert split(packet, 0, is_v5=False) == ([], 0)
+    assert split(packet, 0, is_v5=False) == ([], [], 0)
 
 
 def test_a_connection_that_ends_is_told_like_paho_tells_it() -> None:
@@ -124,6 +125,43 @@ def test_many_messages_are_acknowledged_in_one_write() -> None:
         client.loop_write()
 
         assert broker.recv(100) == b"\x40\x02\x00\x01\x40\x02\x01\x02\x40\x02\xff\xff"
+
+
+def test_acknowledgements_of_our_notes_are_read_with_the_messages_and_let_the_next_go() -> None:
+    with connected(is_v5=True) as (client, broker, received):
+        client.resume_notes(is_resumed=False, receive_maximum=1)
+        client.publish_notes([Note("a", "t/a", b"1"), Note("b", "t/b", b"2")])
+        client.loop_write()
+        first = broker.recv(100)
+        broker.sendall(publish(b"t", b"x", 7, 1, is_v5=True, extra=b"") + b"\x40\x02\x04\x00")
+        client.loop_read()
+        client.loop_write()
+        second = broker.recv(100)
+
+        assert (first[4:7], second[4:7]) == (b"t/a", b"t/b")
+        assert [m.payload for m in received] == [b"x"]
+
+
+@pytest.mark.parametrize(
+    "ack", [b"\x40\x02\x04\x00", b"\x40\x03\x04\x00\x10", b"\x40\x04\x04\x00\x10\x00"]
+)
+def test_every_form_of_puback_is_taken(ack: bytes) -> None:
+    assert split(ack + PINGRESP, 0, is_v5=True) == ([], [1024], len(ack))
+
+
+def test_while_there_is_no_room_nothing_is_read_and_the_line_is_not_given_up() -> None:
+    with connected(is_v5=True) as (client, broker, received):
+        room = [False]
+        client.has_room = lambda: room[0]
+        client._ping_t = 1.0
+        broker.sendall(publish(b"t", b"later", 7, 1, is_v5=True, extra=b""))
+        assert client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS
+        before = list(received)
+        room[0] = True
+        client.loop_read()
+
+        assert (before, [m.payload for m in received]) == ([], [b"later"])
+        assert client._ping_t == 0
 
 
 @pytest.mark.parametrize("name", PRIVATE)

@@ -17,8 +17,8 @@ from sqlalchemy import select
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.metrics import Health, Metrics
-from ingest.mqtt import Incoming
 from ingest.pipeline import Pipeline, Stopped
+from ingest.waiting import Incoming
 from kahriz.book import Book, dead_letters, devices, tables
 from kahriz.book.devices import DeviceRow
 from kahriz.clock import to_ms

@@ -108,6 +108,10 @@ class Intake:
         if client is not None and client.is_connected():
             client.publish_notes(notes)
 
+    def notes_waiting(self) -> int:
+        """Return how many notes the broker has not acknowledged."""
+        return len(self._outbox)
+
     def _run(self) -> None:
         pause = 0.5
         while not self._stopping.is_set():

@@ -107,8 +107,10 @@ class Pipeline:
         """Give up waiting for what is away; `process` then raises Stopped."""
         self._stopping.set()
 
-    def process(self, messages: Sequence[Incoming]) -> None:
+    def process(self, messages: Sequence[Incoming], since: float | None = None) -> None:
         """Make `messages` durable and acknowledge them.
+
+        `since` is when the oldest of them came, by `time.monotonic`; for the figures only.
 
         Raises
         ------
@@ -117,6 +119,8 @@ class Pipeline:
         """
         try:
             self._process(messages)
+            if since is not None:
+                self._metrics.lag.observe(time.monotonic() - since)
         except Stopped:
             raise
         except Exception as error:
@@ -195,6 +199,7 @@ class Pipeline:
         """Try until it works; back off meanwhile. The broker keeps what is not acknowledged."""
         pause = 0.2
         while True:
+            self._health.asked(part)
             try:
                 done = attempt()
             except (StoreUnavailable, SQLAlchemyError) as error:
@@ -214,6 +219,7 @@ class Pipeline:
 
     def _count(self, batch: Gathered, written: ObservationBatch, entry: Entry) -> None:
         metrics, heard = self._metrics, entry.heard.values()
+        metrics.seen.heard(entry.heard, batch.received_at.timestamp())
         metrics.readings.inc(sum(h.received for h in heard))
         metrics.duplicates.inc(sum(h.duplicate for h in heard))
         metrics.quarantined.inc(sum(h.quarantined for h in heard))

@@ -39,7 +39,7 @@ from kahriz.store import Store, open_store
 
 _LOG = logging.getLogger(__name__)
 
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 1.0
 DRAIN_S = 8.0
 FLOODED = 200
 
@@ -56,6 +56,7 @@ class Worker:
         self._health = Health()
         self._stopping = threading.Event()
         self._batch = 0
+        self._in_hand_since: float | None = None
         self._once = Once(_LOG)
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
@@ -65,6 +66,7 @@ class Worker:
             for name in settings.notify.notifiers
         ]
         self._pipeline = self._build_pipeline()
+        self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
         self._page = StatusPage(
             settings.ingest.metrics_host,
             settings.ingest.metrics_port,
@@ -128,8 +130,13 @@ class Worker:
         return self._batch + len(self._intake.waiting) > FLOODED
 
     def _report(self) -> dict[str, object]:
-        self._metrics.queue.set(len(self._intake.waiting))
         return self._health.report(self._intake.state, len(self._intake.waiting))
+
+    def _oldest_s(self) -> float:
+        """Return the age of the oldest message that is not acknowledged yet; 0: all are."""
+        arrivals = (self._in_hand_since, self._intake.waiting.oldest_arrival())
+        since = min((at for at in arrivals if at is not None), default=None)
+        return 0.0 if since is None else max(time.monotonic() - since, 0.0)
 
     def _heartbeat(self) -> bool:
         if "store reads" in self._health.problems:
@@ -165,10 +172,12 @@ class Worker:
         guard.start()
         try:
             while not self._stopping.is_set():
-                messages, _ = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
+                messages, since = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
                 self._batch = len(messages)
                 if messages:
-                    self._pipeline.process(messages)
+                    self._in_hand_since = since
+                    self._pipeline.process(messages, since)
+                    self._in_hand_since = None
         except Stopped:
             _LOG.warning("stopped while something was away; the broker keeps what was not stored")
         finally:

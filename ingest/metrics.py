@@ -25,7 +25,12 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.messages = self._counter("messages", "Messages taken from the broker")
-        self.shed = self._counter("messages_shed", "Messages of QoS 0 there was no room for")
+        self.shed = Counter(
+            "kahriz_messages_shed_total",
+            "Messages not stored: overflow (QoS 0, no room) or rate (beyond a device's allowance)",
+            ["reason"],
+            registry=self.registry,
+        )
         self.readings = self._counter("readings", "Readings decoded, repeats included")
         self.duplicates = self._counter("readings_duplicate", "Readings that were there already")
         self.quarantined = self._counter(

@@ -22,6 +22,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.allowance import Allowance
 from ingest.entry import Entry, entry_of, write
 from ingest.gather import Gathered, Gatherer, letter_of
 from ingest.judge import Assessor, Judged
@@ -73,6 +74,8 @@ class Pipeline:
         Whoever is told afterwards.
     clock
         The one clock of the process.
+    allowance
+        How much one device may send.
     retry_max
         Longest pause between two tries at a store that is away.
     """
@@ -87,6 +90,7 @@ class Pipeline:
         clock: Clock,
         metrics: Metrics,
         health: Health,
+        allowance: Allowance,
         retry_max: timedelta = timedelta(seconds=30),
     ) -> None:
         self._gatherer = gatherer
@@ -97,6 +101,7 @@ class Pipeline:
         self._clock = clock
         self._metrics = metrics
         self._health = health
+        self._allowance = allowance
         self._retry_max_s = retry_max.total_seconds()
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
@@ -117,34 +122,42 @@ class Pipeline:
         Stopped
             `stop` was called while the store or the book was away.
         """
+        kept, shed = self._allowance.split(messages)
+        notes = list(self._make_durable(kept)) if kept else []
+        # All in the order they came in, as the protocol wants it (MQTT-4.6.0-2).
+        self._acknowledger.acknowledge(messages)
+        self._acknowledger.publish(notes)
+        self._metrics.messages.inc(len(messages))
+        self._metrics.shed.labels("rate").inc(len(shed))
+        if since is not None:
+            self._metrics.lag.observe(time.monotonic() - since)
+
+    def _make_durable(self, messages: Sequence[Incoming]) -> Iterable[Note]:
+        """Store `messages`; return what their devices may be told then."""
         try:
-            self._process(messages)
-            if since is not None:
-                self._metrics.lag.observe(time.monotonic() - since)
+            return self._store_and_enter(messages)
         except Stopped:
             raise
         except Exception as error:
             # Nobody's message may hold up another's, nor come back for ever, by a fault of ours.
             if len(messages) == 1:
                 self._set_aside(messages[0], error)
-                return
+                return ()
             middle = len(messages) // 2
-            self.process(messages[:middle])
-            self.process(messages[middle:])
+            first = self._make_durable(messages[:middle])
+            return [*first, *self._make_durable(messages[middle:])]
 
-    def _process(self, messages: Sequence[Incoming]) -> None:
+    def _store_and_enter(self, messages: Sequence[Incoming]) -> Iterable[Note]:
         began = time.perf_counter()
         batch = self._gatherer.gather(messages, self._clock())
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         entry = self._until_available("book", lambda: self._record(batch, written))
-        self._acknowledger.acknowledge(messages)
-        self._acknowledger.publish(entry.acknowledgements())
-        self._metrics.messages.inc(len(messages))
         self._metrics.batch.observe(len(messages))
         self._metrics.write_seconds.observe(time.perf_counter() - began)
         self._metrics.unratable.inc(judged.n_unratable)
         self._count(batch, written, entry)
+        return entry.acknowledgements()
 
     def _set_aside(self, message: Incoming, error: Exception) -> None:
         """Keep the one message that our own code fails on; its device keeps its readings."""
@@ -152,8 +165,6 @@ class Pipeline:
         reason = f"a fault of the service: {type(error).__name__}: {in_one_line(error)}"
         letter = letter_of(message, reason, self._clock())
         self._until_available("book", lambda: self._keep(letter))
-        self._acknowledger.acknowledge([message])
-        self._metrics.messages.inc()
         self._metrics.dead_letters.inc()
 
     def _keep(self, letter: DeadLetter) -> None:

@@ -6,12 +6,14 @@ import gc
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.allowance import Allowance
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.loops import Loop
@@ -21,6 +23,7 @@ from ingest.pipeline import Pipeline, Stopped
 from ingest.rollups import Rollups
 from ingest.sender import Sender
 from ingest.status_page import StatusPage
+from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
 from kahriz.book import Book, checkpoints
@@ -60,7 +63,7 @@ class Worker:
         self._once = Once(_LOG)
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
-        self._intake = Intake(settings.mqtt, lambda shed: self._metrics.shed.inc(len(shed)))
+        self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers
@@ -92,6 +95,7 @@ class Worker:
             self._clock,
             self._metrics,
             self._health,
+            Allowance(settings.device_rate, settings.device_burst),
             timedelta(seconds=settings.retry_max_s),
         )
 
@@ -145,6 +149,9 @@ class Worker:
         with self._book.begin() as connection:
             checkpoints.put(connection, "ingest", report)
         return False
+
+    def _shed_overflow(self, messages: Sequence[Incoming]) -> None:
+        self._metrics.shed.labels("overflow").inc(len(messages))
 
     def stop(self) -> None:
         """Finish what is in hand and end `run`; safe from a signal handler."""

@@ -101,6 +101,10 @@ class IngestSettings(BaseModel):
     """A device's time this far ahead of ours is still believed."""
     oldest_days: float = Field(7300.0, gt=0, le=36_500)
     """A device's time longer ago than this is not believed."""
+    device_rate: float = Field(50.0, gt=0, le=100_000)
+    """Messages a second that one device may go on sending."""
+    device_burst: int = Field(20_000, ge=1, le=10_000_000)
+    """Messages that one device may send at once after a silence, as a backlog."""
     retry_max_s: float = Field(30.0, gt=0, le=3600)
     """Longest pause between two tries at a store that is down."""
     metrics_host: str = "127.0.0.1"

@@ -4,8 +4,8 @@ paho reads a packet by three system calls of 1, 1 and n bytes and handles it in 
 microseconds. Here the socket is read by up to 256 KiB, and the complete PUBLISH packets of QoS 0
 and 1, and the PUBACKs, at the front of what was read are taken apart in one go. Everything else,
 and every packet that is not whole yet, paho reads itself, from what was read ahead: connect, TLS,
-keep-alive, subscriptions and QoS 2 stay its own. TLS and WebSocket come in paho's own records:
-what such a socket gives at once is taken apart all the same.
+keep-alive, subscriptions and QoS 2 stay its own. A WebSocket it reads alone: its frames are no
+stream that could be read ahead.
 
 What we publish ourselves, the acknowledgements devices wait for, goes the same way: an `Outbox`
 says what may be on its way, and a batch of packets is one write.
@@ -16,9 +16,10 @@ pyproject.toml, and a test fails when one of them changes (docs/decisions/0006-b
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import paho.mqtt.client as paho
@@ -27,6 +28,7 @@ from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from ingest.outbox import Note, Outbox
 
 PRIVATE = (
+    "_handle_pubackcomp",
     "_in_packet",
     "_last_bytes_received",
     "_loop_rc_handle",
@@ -51,7 +53,7 @@ _LEAST = 4
 _FLOOD = 16
 """Messages read at once that are a flood: then the next read waits for more to come."""
 
-_SLICE_S = 0.001
+_SLICE_S = 0.004
 _FULL_PAUSE_S = 0.01
 
 
@@ -124,6 +126,9 @@ class BulkClient(paho.Client):
         if not self.has_room():
             self._stand_still()
             return MQTTErrorCode.MQTT_ERR_SUCCESS
+        line: object = self._sock
+        if not isinstance(line, socket.socket):
+            return super().loop_read(max_packets)
         while self._sock is not None:
             if self._in_packet["command"] == 0 and self._take_whole():
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -135,6 +140,12 @@ class BulkClient(paho.Client):
             if self._at == len(self._ahead):
                 return rc
         return MQTTErrorCode.MQTT_ERR_NO_CONN
+
+    def _handle_pubackcomp(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
+        """Take in an acknowledgement that came in pieces."""
+        mid = int.from_bytes(self._in_packet["packet"][:2], "big")
+        self._send(self.outbox.acknowledged([mid]))
+        return super()._handle_pubackcomp(cmd)
 
     def _stand_still(self) -> None:
         """Leave what came where it is; the answer to our last ping may be behind it."""

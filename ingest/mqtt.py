@@ -176,7 +176,10 @@ class Intake:
             protocol=self._protocol,
             reconnect_on_failure=False,
             manual_ack=True,
+            transport=settings.transport,
         )
+        if settings.transport == "websockets":
+            client.ws_set_options(settings.websocket_path)
         if settings.username:
             client.username_pw_set(settings.username, settings.password.get_secret_value())
         if self._tls is not None:

@@ -23,7 +23,7 @@ BATCH_BYTES = 4 * 2**20
 FLOOD = 200
 """So many waiting are a flood: a moment's patience makes one large batch of many small ones."""
 
-LINGER_S = 0.1
+LINGER_S = 0.2
 
 
 class Incoming(NamedTuple):

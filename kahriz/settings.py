@@ -54,6 +54,10 @@ class MqttSettings(BaseModel):
     tls_ca: Path | None = None
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     """MQTT version; auto: 5, and 3.1.1 where the broker does not know 5."""
+    transport: Literal["tcp", "websockets"] = "tcp"
+    """How the broker is reached; WebSocket passes where only the web does, and costs more."""
+    websocket_path: str = Field("/mqtt", pattern="^/")
+    """Path of the broker's WebSocket."""
     shared_group: str = Field("", pattern=GROUP_PATTERN)
     """Name of an MQTT shared subscription, where several ingest workers share the load."""
     max_inflight: int = Field(20_000, ge=1, le=65535)

@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pydantic import SecretStr
 
 from ingest.mqtt import Intake
+from ingest.outbox import Note
 from ingest.waiting import BATCH_BYTES, Incoming
 from kahriz.deploy import INGEST_USER, password_line
 from kahriz.settings import MqttSettings
@@ -36,10 +37,20 @@ def intake(
     user: str = "",
     password: str = "",
     protocol: Literal["auto", "3.1.1"] = "auto",
+    host: str = "127.0.0.1",
+    tls_ca: Path | None = None,
+    transport: Literal["tcp", "websockets"] = "tcp",
     on_shed: Callable[[Sequence[Incoming]], object] = lambda messages: None,
 ) -> Iterator[Intake]:
     settings = MqttSettings(
-        port=port, username=user, password=SecretStr(password), protocol=protocol, max_inflight=100
+        host=host,
+        port=port,
+        username=user,
+        password=SecretStr(password),
+        protocol=protocol,
+        tls_ca=tls_ca,
+        transport=transport,
+        max_inflight=100,
     )
     taken = Intake(settings, on_shed)
     taken.start()
@@ -262,3 +273,55 @@ def test_the_demos_own_broker_carries_a_reading_and_refuses_a_wrong_token(tmp_pa
 def test_ingest_finds_out_that_a_broker_knows_only_the_older_protocol(tmp_path: Path) -> None:
     with demo_broker(tmp_path) as port, intake(port, user=INGEST_USER, password="secret") as source:
         assert source.wait_until_subscribed(25)
+
+
+def there_and_back(source: Intake, port: int) -> None:
+    """Take 250 messages of many sizes in, and bring as many notes out."""
+    assert source.wait_until_subscribed(10)
+    payloads = [b"%d " % i + b"x" * (i * 37 % 9000) for i in range(250)]
+    publish(port, payloads)
+    received: list[bytes] = []
+    while len(received) < 250:
+        some = take(source, 1)
+        source.acknowledge(some)
+        received += [message.payload for message in some]
+    for i in range(600):
+        source.publish([Note(i, f"kahriz/v1/d{i}/down/ack", b"{}")])
+
+    assert received == payloads
+    wait_for(lambda: source.notes_waiting() == 0)
+
+
+@pytest.mark.parametrize("protocol", ["auto", "3.1.1"])
+def test_websockets_carry_the_same_messages_both_ways(
+    protocol: Literal["auto", "3.1.1"],
+) -> None:
+    tcp = servers.free_port()
+    config = (
+        "listener {port} 127.0.0.1\nprotocol websockets\n"
+        f"listener {tcp} 127.0.0.1\nallow_anonymous true\n"
+    )
+    with (
+        servers.mosquitto(config) as broker,
+        intake(broker.port, protocol=protocol, transport="websockets") as source,
+    ):
+        there_and_back(source, tcp)
+
+
+@pytest.mark.parametrize("protocol", ["auto", "3.1.1"])
+def test_tls_carries_the_same_messages_both_ways(
+    tmp_path: Path, protocol: Literal["auto", "3.1.1"]
+) -> None:
+    crt, key = tmp_path / "server.crt", tmp_path / "server.key"
+    servers.certificate(crt, key)
+    tcp = servers.free_port()
+    files = {"server.crt": crt.read_text(), "server.key": key.read_text()}
+    config = (
+        "listener {port} 127.0.0.1\ncertfile {folder}/server.crt\nkeyfile {folder}/server.key\n"
+        f"listener {tcp} 127.0.0.1\nallow_anonymous true\n"
+    )
+    with (
+        servers.mosquitto(config, files=files) as broker,
+        intake(broker.port, protocol=protocol, host="localhost", tls_ca=crt) as source,
+    ):
+        there_and_back(source, tcp)

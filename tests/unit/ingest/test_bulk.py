@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from typing import cast
 
 import paho.mqtt.client as paho
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from ingest.bulk import PRIVATE, BulkClient, Published, split
-from ingest.outbox import Note
+from ingest.outbox import Note, Outbox
 
 
 def variable_int(value: int) -> bytes:
@@ -47,8 +48,19 @@ PACKET = st.tuples(
     st.integers(1, 65535),
     st.sampled_from([0, 1]),
     st.sampled_from(PROPERTIES),
-    st.booleans(),
+    st.sampled_from([b"", PINGRESP, b"\x40\x02\x04\x00"]),
 )
+
+
+class Acked:
+    """Notes what was acknowledged."""
+
+    def __init__(self, mids: list[int]) -> None:
+        self._mids = mids
+
+    def acknowledged(self, mids: Iterable[int]) -> bytes:
+        self._mids.extend(mids)
+        return b""
 
 
 @contextmanager
@@ -75,16 +87,20 @@ def connected(*, is_v5: bool) -> Iterator[tuple[BulkClient, socket.socket, list[
 @settings(max_examples=60, deadline=None)
 @given(st.lists(PACKET, max_size=12), st.booleans(), st.data())
 def test_every_message_arrives_once_and_whole_however_the_bytes_are_cut(
-    packets: list[tuple[bytes, bytes, int, int, bytes, bool]], is_v5: bool, data: st.DataObject
+    packets: list[tuple[bytes, bytes, int, int, bytes, bytes]], is_v5: bool, data: st.DataObject
 ) -> None:
     stream = b""
     expected: list[Published] = []
-    for topic, payload, mid, qos, extra, has_other_before in packets:
-        stream += PINGRESP if has_other_before else b""
+    n_acked = 0
+    for topic, payload, mid, qos, extra, other_before in packets:
+        stream += other_before
+        n_acked += other_before[:1] == b"\x40"
         stream += publish(topic, payload, mid, qos, is_v5=is_v5, extra=extra)
         expected.append(Published(topic, payload, mid if qos else 0, qos))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     with connected(is_v5=is_v5) as (client, broker, received):
+        acked: list[int] = []
+        client.outbox = cast(Outbox, Acked(acked))
         for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
             for at in range(start, end, 4096):
                 broker.sendall(stream[at : min(at + 4096, end)])
@@ -93,6 +109,7 @@ def test_every_message_arrives_once_and_whole_however_the_bytes_are_cut(
             client.loop_read()
 
     assert received == expected
+    assert acked == [1024] * n_acked
 
 
 @given(st.binary(max_size=200), st.booleans())

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import rig
-from bench.load import device_name
+from bench import consumers, nodered, rig, wall
+from bench.consumers import DEVICES, Place, Start
 from bench.result import Result, compare
 from tests import servers
 
-DEVICES = 200
-_PER_KAHRIZ = 10
+OURS, EMBEDDED, TUTORIAL, NODE_RED, WALL, BAR = (
+    "ours, influx",
+    "ours, sqlite",
+    "tutorial",
+    "Node-RED",
+    "the wall",
+    "the bar",
+)
+# Two to twelve times slower than ours: half the readings take them long enough.
+_SLOW = (TUTORIAL, NODE_RED)
+RSS_BAR_MB = 250.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,15 @@ class Load:
     name: str
     readings: int
     pack: int
+
+    @property
+    def messages(self) -> int:
+        """How many messages that is; every device sends the same."""
+        return DEVICES * -(-(self.readings // DEVICES) // self.pack)
+
+    def half(self) -> Load:
+        """Return the same for half as long."""
+        return Load(self.name, self.readings // 2, self.pack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,73 +55,113 @@ class Run:
     rss_mb: float
 
 
-SINGLES = Load("singles", 40_000, 1)
-PACKS = Load("packs", 240_000, 40)
+SINGLES = Load("singles", 400_000, 1)
+PACKS = Load("packs", 2_000_000, 40)
 
 
-def sites() -> str:
-    """Return a sites.toml of the fleet, with the limits a real one has."""
-    lines = []
-    for first in range(0, DEVICES, _PER_KAHRIZ):
-        kahriz = first // _PER_KAHRIZ
-        lines += ["[[kahriz]]", f'id = "k{kahriz}"', f'name = "K{kahriz}"', "people = 500"]
-        lines += ['village = "V"', 'district = "D"']
-        for number in range(first, first + _PER_KAHRIZ):
-            lines += ["[[kahriz.site]]", f'id = "s{number}"', 'kind = "outlet"', 'name = "S"']
-            lines += ["[[kahriz.site.sensor]]", f'device = "{device_name(number)}"']
-            lines += ['channel = "discharge_lps"', "range_fail = [-0.1, 60.0]", "spike = 1.0"]
-            lines += ["max_rate_per_h = 5.0", "flat_line_h = 12"]
-    return "\n".join(lines) + "\n"
+def _rate(run: Run) -> float:
+    return run.readings_per_s
 
 
-@contextmanager
-def _ours(mqtt_port: int, folder: Path, store_url: str) -> Iterator[int]:
-    """Run the real ingest on its real settings; yield its process id once it is well."""
-    port = servers.free_port()
-    (folder / "sites.toml").write_text(sites(), encoding="utf-8")
-    environment = {
-        "KAHRIZ_DATA_DIR": str(folder),
-        "KAHRIZ_SITES": str(folder / "sites.toml"),
-        "KAHRIZ_MQTT__PORT": str(mqtt_port),
-        "KAHRIZ_STORE__URL": store_url,
-        "KAHRIZ_INGEST__METRICS_PORT": str(port),
-        "KAHRIZ_NOTIFY__NOTIFIERS": '["null"]',
-    }
-    log = folder / "ingest.log"
-    with rig.process("ingest", environment=environment, log=log) as running:
-        try:
-            rig.wait_until(lambda: rig.answers(f"http://127.0.0.1:{port}/health"), "ingest is well")
-        except RuntimeError as error:
-            raise RuntimeError(f"{error}\n{log.read_text(encoding='utf-8')[-2000:]}") from error
-        yield running.pid
+def _cpu(run: Run) -> float:
+    return run.cpu_s_per_million
 
 
-@contextmanager
-def _tutorial(mqtt_port: int, influx: rig.Influx) -> Iterator[int]:
-    arguments = ["--mqtt-port", str(mqtt_port), "--influx", influx.url]
-    with rig.process("bench.tutorial", [*arguments, "--database", influx.database]) as running:
-        assert rig.line(running) == "ready"
-        yield running.pid
+def _rss(run: Run) -> float:
+    return run.rss_mb
 
 
-def _measure(load: Load, mqtt_port: int, pid: int, count: Callable[[], int]) -> Run:
-    arguments = ["--port", str(mqtt_port), "--devices", str(DEVICES)]
-    arguments += ["--readings", str(load.readings), "--pack", str(load.pack)]
-    with rig.process("bench.load", arguments) as publisher:
-        assert rig.line(publisher) == "ready"
-        before = rig.cost(pid)
-        assert publisher.stdin is not None
-        publisher.stdin.write("go\n")
-        publisher.stdin.flush()
-        began = float(rig.line(publisher))
-        ended = rig.wait_until(
-            lambda: count() >= load.readings, f"{load.readings} readings can be queried"
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Which figure of which two consumers, under which load."""
+
+    name: str
+    what: str
+    unit: str
+    load: Load
+    ours: str
+    peer: str
+    figure: Callable[[Run], float] = _rate
+
+    def result(self, runs: dict[str, list[Run]]) -> Result:
+        """Return the row, of what was measured in turn."""
+        return compare(
+            self.name,
+            self.what,
+            self.unit,
+            [self.figure(run) for run in runs[self.ours]],
+            [self.figure(run) for run in runs[self.peer]],
+            less_is_better=self.figure is not _rate,
         )
-        after = rig.cost(pid)
-    million = load.readings / 1e6
-    return Run(
-        load.readings / (ended - began), (after.cpu_s - before.cpu_s) / million, after.rss_mb
-    )
+
+
+_ONE, _FORTY = "one reading a message", "40 readings a message"
+_RATE, _CPU = "readings/s", "s/million"
+_AS_FAST = "publish to queryable, beside"
+ROWS = (
+    Row(
+        "intake_influx_singles_vs_broker",
+        f"{_ONE}, {_AS_FAST} a consumer that stores nothing",
+        _RATE,
+        SINGLES,
+        OURS,
+        WALL,
+    ),
+    Row(
+        "intake_influx_singles_vs_tutorial",
+        f"{_ONE}, {_AS_FAST} the tutorial",
+        _RATE,
+        SINGLES,
+        OURS,
+        TUTORIAL,
+    ),
+    Row(
+        "intake_influx_singles_vs_nodered",
+        f"{_ONE}, {_AS_FAST} Node-RED",
+        _RATE,
+        SINGLES,
+        OURS,
+        NODE_RED,
+    ),
+    Row(
+        "intake_sqlite_singles_vs_influx",
+        f"{_ONE}: ours into SQLite, beside ours into InfluxDB",
+        _RATE,
+        SINGLES,
+        EMBEDDED,
+        OURS,
+    ),
+    Row(
+        "intake_influx_packs_vs_tutorial",
+        f"{_FORTY}, {_AS_FAST} the tutorial",
+        _RATE,
+        PACKS,
+        OURS,
+        TUTORIAL,
+    ),
+    Row(
+        "intake_influx_packs_vs_nodered",
+        f"{_FORTY}, {_AS_FAST} Node-RED",
+        _RATE,
+        PACKS,
+        OURS,
+        NODE_RED,
+    ),
+    Row(
+        "cpu_singles_vs_tutorial",
+        f"CPU of the consumer, {_ONE}",
+        _CPU,
+        SINGLES,
+        OURS,
+        TUTORIAL,
+        _cpu,
+    ),
+    Row(
+        "cpu_packs_vs_tutorial", f"CPU of the consumer, {_FORTY}", _CPU, PACKS, OURS, TUTORIAL, _cpu
+    ),
+    Row("rss_mb", f"greatest memory, {_FORTY}; the peer is the bar", "MB", PACKS, OURS, BAR, _rss),
+)
+NAMES = tuple(row.name for row in ROWS)
 
 
 class Intake:
@@ -115,138 +173,116 @@ class Intake:
         A running InfluxDB 1.x.
     say
         Told each figure as it comes.
+    node_red
+        Where it is installed; None: not here.
     """
 
-    def __init__(self, influx_url: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, influx_url: str, say: Callable[[str], None], node_red: nodered.NodeRed | None
+    ) -> None:
         self._influx_url = influx_url
         self._say = say
         self._names = (f"bench{n}" for n in itertools.count())
+        self._starts: dict[str, Start] = {
+            OURS: consumers.ours_into_influx,
+            EMBEDDED: consumers.ours_into_sqlite,
+            TUTORIAL: consumers.tutorial(),
+        }
+        if node_red is not None:
+            self._starts[NODE_RED] = consumers.node_red(node_red)
 
-    def ours_into_influx(self, load: Load) -> Run:
-        """Ingest into InfluxDB."""
-        with self._around() as (port, folder), self._database() as influx:
-            address = influx.url.removeprefix("http://")
-            with _ours(port, folder, f"influxdb://{address}/{influx.database}") as pid:
-                return self._said("ours, influx", load, _measure(load, port, pid, influx.count))
+    def can_be(self, row: Row) -> bool:
+        """Return whether both consumers of the row are here."""
+        return {row.ours, row.peer} <= {*self._starts, WALL, BAR}
 
-    def ours_into_sqlite(self, load: Load) -> Run:
-        """Ingest into the embedded store."""
-        with self._around() as (port, folder):
-            file = folder / "observations.sqlite"
-            with _ours(port, folder, f"sqlite:///{file}") as pid:
-                run = _measure(load, port, pid, lambda: _rows(file))
-                return self._said("ours, sqlite", load, run)
-
-    def tutorial(self, load: Load) -> Run:
-        """Run the tutorial into InfluxDB."""
-        with (
-            self._around() as (port, _),
-            self._database() as influx,
-            _tutorial(port, influx) as pid,
-        ):
-            return self._said("tutorial, influx", load, _measure(load, port, pid, influx.count))
-
-    @contextmanager
-    def _around(self) -> Iterator[tuple[int, Path]]:
-        with (
-            servers.mosquitto(rig.BROKER) as broker,
-            tempfile.TemporaryDirectory(prefix="kahriz-bench-") as folder,
-        ):
-            yield broker.port, Path(folder)
-
-    @contextmanager
-    def _database(self) -> Iterator[rig.Influx]:
-        with rig.database(self._influx_url, next(self._names)) as influx:
-            yield influx
-
-    def _said(self, who: str, load: Load, run: Run) -> Run:
+    def run(self, who: str, load: Load) -> Run:
+        """Let `who` consume `load` from beginning to end."""
+        if who == BAR:
+            return Run(0.0, 0.0, RSS_BAR_MB)
+        if who == WALL:
+            run = self._wall(load)
+        else:
+            run = self._consumer(self._starts[who], load.half() if who in _SLOW else load)
         self._say(
             f"{load.name:8} {who:17} {run.readings_per_s:9,.0f} readings/s "
             f"{run.cpu_s_per_million:7.1f} CPU s/million {run.rss_mb:5.0f} MB"
         )
         return run
 
+    def _consumer(self, start: Start, load: Load) -> Run:
+        with self.place() as place, start(place) as consuming:
+            what = f"{load.readings} readings can be queried"
+            run = _measure(
+                load,
+                place.broker.port,
+                consuming.pid,
+                lambda: rig.wait_for(consuming.progress, load.readings, what),
+            )
+            if (stored := consuming.stored()) != load.readings:
+                raise RuntimeError(f"{stored} of {load.readings} readings can be queried")
+            return run
 
-def _rows(file: Path) -> int:
-    """Count as any other program would: what is not committed does not show."""
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
-        try:
-            return int(connection.execute("SELECT count(*) FROM observation").fetchone()[0])
-        except sqlite3.OperationalError:
-            return 0
-        finally:
-            connection.rollback()
+    def _wall(self, load: Load) -> Run:
+        with self.place() as place:
+            command = wall.build(place.folder)
+            arguments = [str(place.broker.port), wall.TOPIC, str(load.messages)]
+            with rig.program([*command, *arguments]) as running:
+                assert rig.line(running) == "ready"
+                port = place.broker.port
+                run = _measure(load, port, running.pid, lambda: float(rig.line(running)))
+            self._say(f"{load.name:8} the wall is written in {wall.language(command)}")
+            return run
+
+    @contextmanager
+    def place(self, *, persistence: bool = False) -> Iterator[Place]:
+        """Make an empty broker and an empty store; with `persistence` the broker's is on disk."""
+        with (
+            servers.mosquitto(rig.BROKER, persistence=persistence) as broker,
+            rig.database(self._influx_url, next(self._names)) as influx,
+            tempfile.TemporaryDirectory(prefix="kahriz-bench-") as folder,
+        ):
+            yield Place(broker, influx, Path(folder))
+
+
+@contextmanager
+def publisher(load: Load, port: int, per_s: float = 0.0) -> Iterator[subprocess.Popen[str]]:
+    """Run a fleet that has made its packets and waits for `go`."""
+    arguments = ["--port", str(port), "--devices", str(DEVICES), "--per-s", str(per_s)]
+    arguments += ["--readings", str(load.readings), "--pack", str(load.pack)]
+    with rig.process("bench.load", arguments) as running:
+        assert rig.line(running) == "ready"
+        yield running
+
+
+def go(running: subprocess.Popen[str]) -> float:
+    """Let the fleet publish; return when it began."""
+    assert running.stdin is not None
+    running.stdin.write("go\n")
+    running.stdin.flush()
+    return float(rig.line(running))
+
+
+def _measure(load: Load, port: int, pid: int, wait: Callable[[], float]) -> Run:
+    with publisher(load, port) as fleet:
+        before = rig.cost(pid)
+        began = go(fleet)
+        ended = wait()
+        after = rig.cost(pid)
+    million = load.readings / 1e6
+    return Run(
+        load.readings / (ended - began), (after.cpu_s - before.cpu_s) / million, after.rss_mb
+    )
 
 
 def rows(intake: Intake, wanted: set[str], rounds: int) -> list[Result]:
     """Measure what the `wanted` rows need, in turn, and return them."""
     results: list[Result] = []
-    if wanted & {"intake_influx_singles_vs_tutorial", "cpu_singles_vs_tutorial"} or (
-        "intake_sqlite_singles_vs_influx" in wanted
-    ):
-        results += _singles(intake, rounds)
-    if wanted & {"intake_influx_packs_vs_tutorial", "cpu_packs_vs_tutorial", "rss_mb"}:
-        results += _packs(intake, rounds)
-    return [result for result in results if result.name in wanted]
-
-
-def _singles(intake: Intake, rounds: int) -> list[Result]:
-    ours, embedded, peer = [], [], []
-    for _ in range(rounds):
-        ours.append(intake.ours_into_influx(SINGLES))
-        embedded.append(intake.ours_into_sqlite(SINGLES))
-        peer.append(intake.tutorial(SINGLES))
-    rates = [r.readings_per_s for r in ours]
-    return [
-        compare(
-            "intake_influx_singles_vs_tutorial",
-            "one reading a message, publish to queryable",
-            "readings/s",
-            rates,
-            [r.readings_per_s for r in peer],
-        ),
-        compare(
-            "intake_sqlite_singles_vs_influx",
-            "the same: ours into SQLite, beside ours into InfluxDB",
-            "readings/s",
-            [r.readings_per_s for r in embedded],
-            rates,
-        ),
-        _cpu("cpu_singles_vs_tutorial", "CPU of the consumer, one reading a message", ours, peer),
-    ]
-
-
-def _packs(intake: Intake, rounds: int) -> list[Result]:
-    ours, peer = [], []
-    for _ in range(rounds):
-        ours.append(intake.ours_into_influx(PACKS))
-        peer.append(intake.tutorial(PACKS))
-    return [
-        compare(
-            "intake_influx_packs_vs_tutorial",
-            "40 readings a message, publish to queryable",
-            "readings/s",
-            [r.readings_per_s for r in ours],
-            [r.readings_per_s for r in peer],
-        ),
-        _cpu("cpu_packs_vs_tutorial", "CPU of the consumer, 40 readings a message", ours, peer),
-        compare(
-            "rss_mb",
-            "greatest memory of the consumer, 40 readings a message",
-            "MB",
-            [r.rss_mb for r in ours],
-            [r.rss_mb for r in peer],
-            less_is_better=True,
-        ),
-    ]
-
-
-def _cpu(name: str, what: str, ours: list[Run], peer: list[Run]) -> Result:
-    return compare(
-        name,
-        what,
-        "s/million",
-        [r.cpu_s_per_million for r in ours],
-        [r.cpu_s_per_million for r in peer],
-        less_is_better=True,
-    )
+    for load in (SINGLES, PACKS):
+        chosen = [r for r in ROWS if r.name in wanted and r.load is load and intake.can_be(r)]
+        who = list(dict.fromkeys(name for row in chosen for name in (row.ours, row.peer)))
+        runs: dict[str, list[Run]] = {name: [] for name in who}
+        for _ in range(rounds):
+            for name in who:
+                runs[name].append(intake.run(name, load))
+        results += [row.result(runs) for row in chosen]
+    return results

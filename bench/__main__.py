@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import durable, intake, nodered, water
+from bench import durable, intake_rows, nodered, water
+from bench.intake import Intake
 from bench.result import Result, save, show
 from tests import servers
 
-NAMES = (*intake.NAMES, *durable.NAMES, water.NAME)
+NAMES = (*intake_rows.NAMES, *durable.NAMES, water.NAME)
 _BESIDE_NODE_RED = "_vs_nodered"
 
 
@@ -21,11 +22,11 @@ def run(wanted: set[str], rounds: int) -> list[Result]:
     """Return the `wanted` rows, measured now; those whose peer cannot be had are left out."""
     results: list[Result] = []
     node_red = _node_red(wanted)
-    with servers.influxd() as influx:
-        url = f"http://127.0.0.1:{influx.port}"
-        consumers = intake.Intake(url, _say, node_red)
-        results += intake.rows(consumers, wanted, rounds)
-        results += durable.rows(consumers, wanted, _say, node_red)
+    with servers.influxd() as influxd:
+        url = f"http://{influxd.host}:{influxd.port}"
+        intake = Intake(influxd, _say, node_red)
+        results += intake_rows.rows(intake, wanted, rounds)
+        results += durable.rows(intake, wanted, _say, node_red)
         if water.NAME in wanted:
             results.append(water.row(url, _say, rounds=max(rounds, 5)))
     return sorted(results, key=lambda result: NAMES.index(result.name))

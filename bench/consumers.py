@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,14 +13,15 @@ from pathlib import Path
 from bench import rig
 from bench.load import device_name
 from bench.nodered import NodeRed
-from kahriz.sites import Registry, load_registry
+from kahriz.clock import from_ms
+from kahriz.errors import StoreUnavailable
+from kahriz.observations import DatastreamId
+from kahriz.sites import load_registry
 from kahriz.store import open_store
 from tests import servers
 
 DEVICES = 200
 _PER_KAHRIZ = 10
-_WRITTEN = "kahriz_observations_written_total"
-_LONG_AGO, _LATER = datetime(2000, 1, 1, tzinfo=UTC), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Place:
     """A broker, a store and a folder, all empty before the first consumer comes."""
 
     broker: servers.Server
+    influxd: servers.Server
     influx: rig.Influx
     folder: Path
 
@@ -37,13 +38,11 @@ class Place:
 class Consuming:
     """A consumer that has subscribed.
 
-    ``progress`` is how many readings it has made durable since it started, cheaply; ``stored`` how
-    many another program can query.
+    ``stored`` counts what another program can query, of an instant (ms) and later.
     """
 
     pid: int
-    progress: Callable[[], int]
-    stored: Callable[[], int]
+    stored: Callable[[int], int]
 
     def kill(self) -> None:
         """End it by ``kill -9``."""
@@ -72,25 +71,25 @@ def sites() -> str:
 def ours_into_influx(place: Place) -> Iterator[Consuming]:
     """Run the real ingest into InfluxDB."""
     address = place.influx.url.removeprefix("http://")
-    with _ours(place, f"influxdb://{address}/{place.influx.database}") as (pid, _):
-        yield Consuming(pid, place.influx.count, place.influx.count)
+    with _ours(place, f"influxdb://{address}/{place.influx.database}") as pid:
+        yield Consuming(pid, place.influx.count)
 
 
 @contextmanager
 def ours_into_sqlite(place: Place) -> Iterator[Consuming]:
     """Run the real ingest into the embedded store."""
     url = f"sqlite:///{place.folder / 'observations.sqlite'}"
-    with _ours(place, url) as (pid, metrics):
-        registry = load_registry(place.folder / "sites.toml")
-        yield Consuming(pid, lambda: _written(metrics), lambda: _readable(url, registry))
+    with _ours(place, url) as pid:
+        streams = [stream.id for stream in load_registry(place.folder / "sites.toml").datastreams]
+        yield Consuming(pid, lambda since_ms: _readable(url, streams, since_ms))
 
 
 @contextmanager
-def _ours(place: Place, store_url: str) -> Iterator[tuple[int, str]]:
-    """Run ingest on its real settings; yield process id and address once it is well."""
+def _ours(place: Place, store_url: str) -> Iterator[int]:
+    """Run ingest on its real settings; yield its process id once it is well."""
     (place.folder / "sites.toml").write_text(sites(), encoding="utf-8")
     port = servers.free_port()
-    address = f"http://127.0.0.1:{port}"
+    health = f"http://127.0.0.1:{port}/health"
     environment = {
         "KAHRIZ_DATA_DIR": str(place.folder),
         "KAHRIZ_SITES": str(place.folder / "sites.toml"),
@@ -102,32 +101,20 @@ def _ours(place: Place, store_url: str) -> Iterator[tuple[int, str]]:
     log = place.folder / "ingest.log"
     with rig.process("ingest", environment=environment, log=log) as running:
         try:
-            rig.wait_until(lambda: rig.answers(f"{address}/health"), "ingest is well")
+            rig.wait_until(lambda: rig.answers(health), "ingest is well")
         except RuntimeError as error:
             raise RuntimeError(f"{error}\n{log.read_text(encoding='utf-8')[-2000:]}") from error
-        yield running.pid, f"{address}/metrics"
+        yield running.pid
 
 
-def _written(address: str) -> int:
-    """Return the process's own count of what its store has taken: counted after each write."""
-    with urllib.request.urlopen(address, timeout=10) as answer:
-        return written(answer.read().decode())
-
-
-def written(metrics: str) -> int:
-    """Return how many observations were made durable, by the text of ``/metrics``."""
-    values = [line.split() for line in metrics.splitlines() if line.startswith(_WRITTEN)]
-    if len(values) != 1:
-        raise RuntimeError(f"/metrics has {len(values)} lines of {_WRITTEN}")
-    return int(float(values[0][-1]))
-
-
-def _readable(url: str, registry: Registry) -> int:
-    """Return what another process reads from the store, every datastream in full."""
+def _readable(url: str, streams: Sequence[DatastreamId], since_ms: int) -> int:
+    """Return how many readings another process reads through the store's own seam."""
     store = open_store(url, read_only=True)
-    until = datetime.now(UTC) + _LATER
+    since, until = from_ms(since_ms), datetime.now(UTC) + timedelta(days=1)
     try:
-        return sum(len(store.series(s.id, _LONG_AGO, until).time) for s in registry.datastreams)
+        return sum(len(store.series(stream, since, until).time) for stream in streams)
+    except StoreUnavailable:  # nothing was ever written
+        return 0
     finally:
         store.close()
 
@@ -144,7 +131,7 @@ def tutorial(session: str | None = None) -> Start:
         log = place.folder / "tutorial.log"
         with rig.process("bench.tutorial", arguments, log=log) as running:
             assert rig.line(running) == "ready"
-            yield Consuming(running.pid, influx.count, influx.count)
+            yield Consuming(running.pid, influx.count)
 
     return start
 
@@ -161,7 +148,7 @@ def node_red(installed: NodeRed) -> Start:
                 lambda: place.broker.log.count(_NODE_RED_SUBSCRIBED) > before,
                 "Node-RED has subscribed",
             )
-            yield Consuming(running.pid, influx.count, influx.count)
+            yield Consuming(running.pid, influx.count)
 
     return start
 

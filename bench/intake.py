@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from bench import consumers, nodered, rig, wall
 from bench.consumers import DEVICES, Place, Start
-from bench.result import Result, compare
+from bench.load import STEP_MS, first_ms
 from tests import servers
 
 OURS, EMBEDDED, TUTORIAL, NODE_RED, WALL, BAR = (
@@ -23,8 +24,9 @@ OURS, EMBEDDED, TUTORIAL, NODE_RED, WALL, BAR = (
     "the wall",
     "the bar",
 )
-# Two to twelve times slower than ours: half the readings take them long enough.
-_SLOW = (TUTORIAL, NODE_RED)
+# Slower than ours by so much that a part of the load takes them as long.
+_PART = {TUTORIAL: 4, NODE_RED: 2}
+_TAIL = 20  # the newest of twenty parts of each device's readings comes last
 RSS_BAR_MB = 250.0
 
 
@@ -41,9 +43,15 @@ class Load:
         """How many messages that is; every device sends the same."""
         return DEVICES * -(-(self.readings // DEVICES) // self.pack)
 
-    def half(self) -> Load:
-        """Return the same for half as long."""
-        return Load(self.name, self.readings // 2, self.pack)
+    def tail(self, now_ms: int) -> tuple[int, int]:
+        """Return since when, and how many: the last that is sent, counted at little cost."""
+        each = self.readings // DEVICES
+        last = each // _TAIL
+        return first_ms(each, now_ms) + (each - last) * STEP_MS, last * DEVICES
+
+    def part(self, n: int) -> Load:
+        """Return the same for an n-th of the time."""
+        return Load(self.name, self.readings // n, self.pack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,117 +67,12 @@ SINGLES = Load("singles", 400_000, 1)
 PACKS = Load("packs", 2_000_000, 40)
 
 
-def _rate(run: Run) -> float:
-    return run.readings_per_s
-
-
-def _cpu(run: Run) -> float:
-    return run.cpu_s_per_million
-
-
-def _rss(run: Run) -> float:
-    return run.rss_mb
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Which figure of which two consumers, under which load."""
-
-    name: str
-    what: str
-    unit: str
-    load: Load
-    ours: str
-    peer: str
-    figure: Callable[[Run], float] = _rate
-
-    def result(self, runs: dict[str, list[Run]]) -> Result:
-        """Return the row, of what was measured in turn."""
-        return compare(
-            self.name,
-            self.what,
-            self.unit,
-            [self.figure(run) for run in runs[self.ours]],
-            [self.figure(run) for run in runs[self.peer]],
-            less_is_better=self.figure is not _rate,
-        )
-
-
-_ONE, _FORTY = "one reading a message", "40 readings a message"
-_RATE, _CPU = "readings/s", "s/million"
-_AS_FAST = "publish to queryable, beside"
-ROWS = (
-    Row(
-        "intake_influx_singles_vs_broker",
-        f"{_ONE}, {_AS_FAST} a consumer that stores nothing",
-        _RATE,
-        SINGLES,
-        OURS,
-        WALL,
-    ),
-    Row(
-        "intake_influx_singles_vs_tutorial",
-        f"{_ONE}, {_AS_FAST} the tutorial",
-        _RATE,
-        SINGLES,
-        OURS,
-        TUTORIAL,
-    ),
-    Row(
-        "intake_influx_singles_vs_nodered",
-        f"{_ONE}, {_AS_FAST} Node-RED",
-        _RATE,
-        SINGLES,
-        OURS,
-        NODE_RED,
-    ),
-    Row(
-        "intake_sqlite_singles_vs_influx",
-        f"{_ONE}: ours into SQLite, beside ours into InfluxDB",
-        _RATE,
-        SINGLES,
-        EMBEDDED,
-        OURS,
-    ),
-    Row(
-        "intake_influx_packs_vs_tutorial",
-        f"{_FORTY}, {_AS_FAST} the tutorial",
-        _RATE,
-        PACKS,
-        OURS,
-        TUTORIAL,
-    ),
-    Row(
-        "intake_influx_packs_vs_nodered",
-        f"{_FORTY}, {_AS_FAST} Node-RED",
-        _RATE,
-        PACKS,
-        OURS,
-        NODE_RED,
-    ),
-    Row(
-        "cpu_singles_vs_tutorial",
-        f"CPU of the consumer, {_ONE}",
-        _CPU,
-        SINGLES,
-        OURS,
-        TUTORIAL,
-        _cpu,
-    ),
-    Row(
-        "cpu_packs_vs_tutorial", f"CPU of the consumer, {_FORTY}", _CPU, PACKS, OURS, TUTORIAL, _cpu
-    ),
-    Row("rss_mb", f"greatest memory, {_FORTY}; the peer is the bar", "MB", PACKS, OURS, BAR, _rss),
-)
-NAMES = tuple(row.name for row in ROWS)
-
-
 class Intake:
     """Runs consumers in turn, each on an empty broker and an empty store.
 
     Parameters
     ----------
-    influx_url
+    influxd
         A running InfluxDB 1.x.
     say
         Told each figure as it comes.
@@ -178,10 +81,11 @@ class Intake:
     """
 
     def __init__(
-        self, influx_url: str, say: Callable[[str], None], node_red: nodered.NodeRed | None
+        self, influxd: servers.Server, say: Callable[[str], None], node_red: nodered.NodeRed | None
     ) -> None:
-        self._influx_url = influx_url
+        self._influxd = influxd
         self._say = say
+        self._url = f"http://{influxd.host}:{influxd.port}"
         self._names = (f"bench{n}" for n in itertools.count())
         self._starts: dict[str, Start] = {
             OURS: consumers.ours_into_influx,
@@ -191,9 +95,9 @@ class Intake:
         if node_red is not None:
             self._starts[NODE_RED] = consumers.node_red(node_red)
 
-    def can_be(self, row: Row) -> bool:
-        """Return whether both consumers of the row are here."""
-        return {row.ours, row.peer} <= {*self._starts, WALL, BAR}
+    def has(self, who: str) -> bool:
+        """Return whether this consumer can be run here."""
+        return who in (*self._starts, WALL, BAR)
 
     def run(self, who: str, load: Load) -> Run:
         """Let `who` consume `load` from beginning to end."""
@@ -202,7 +106,7 @@ class Intake:
         if who == WALL:
             run = self._wall(load)
         else:
-            run = self._consumer(self._starts[who], load.half() if who in _SLOW else load)
+            run = self._consumer(self._starts[who], load.part(_PART.get(who, 1)))
         self._say(
             f"{load.name:8} {who:17} {run.readings_per_s:9,.0f} readings/s "
             f"{run.cpu_s_per_million:7.1f} CPU s/million {run.rss_mb:5.0f} MB"
@@ -210,45 +114,54 @@ class Intake:
         return run
 
     def _consumer(self, start: Start, load: Load) -> Run:
-        with self.place() as place, start(place) as consuming:
-            what = f"{load.readings} readings can be queried"
-            run = _measure(
-                load,
-                place.broker.port,
-                consuming.pid,
-                lambda: rig.wait_for(consuming.progress, load.readings, what),
-            )
-            if (stored := consuming.stored()) != load.readings:
-                raise RuntimeError(f"{stored} of {load.readings} readings can be queried")
-            return run
+        now_ms = int(time.time() * 1000)
+        since_ms, tail = load.tail(now_ms)
+        what = f"{load.readings} readings can be queried"
+        with (
+            self.place() as place,
+            start(place) as consuming,
+            publisher(load, place.broker.port, now_ms=now_ms) as fleet,
+        ):
+            before, began = rig.cost(consuming.pid), go(fleet)
+            rig.line(fleet)  # until everything is published there is nothing to ask
+            ended = rig.wait_for(lambda: consuming.stored(since_ms), tail, what)
+            after = rig.cost(consuming.pid)
+            if consuming.stored(0) < load.readings:  # the newest overtook others
+                ended = rig.wait_for(lambda: consuming.stored(0), load.readings, what)
+                after = rig.cost(consuming.pid)
+            return _run(load, ended - began, before, after)
 
     def _wall(self, load: Load) -> Run:
-        with self.place() as place:
+        with self.place() as place, publisher(load, place.broker.port) as fleet:
             command = wall.build(place.folder)
+            self._say(f"{load.name:8} the wall is written in {wall.language(command)}")
             arguments = [str(place.broker.port), wall.TOPIC, str(load.messages)]
             with rig.program([*command, *arguments]) as running:
                 assert rig.line(running) == "ready"
-                port = place.broker.port
-                run = _measure(load, port, running.pid, lambda: float(rig.line(running)))
-            self._say(f"{load.name:8} the wall is written in {wall.language(command)}")
-            return run
+                before, began = rig.cost(running.pid), go(fleet)
+                ended = float(rig.line(running))
+                return _run(load, ended - began, before, rig.cost(running.pid))
 
     @contextmanager
     def place(self, *, persistence: bool = False) -> Iterator[Place]:
         """Make an empty broker and an empty store; with `persistence` the broker's is on disk."""
         with (
             servers.mosquitto(rig.BROKER, persistence=persistence) as broker,
-            rig.database(self._influx_url, next(self._names)) as influx,
+            rig.database(self._url, next(self._names)) as influx,
             tempfile.TemporaryDirectory(prefix="kahriz-bench-") as folder,
         ):
-            yield Place(broker, influx, Path(folder))
+            yield Place(broker, self._influxd, influx, Path(folder))
 
 
 @contextmanager
-def publisher(load: Load, port: int, per_s: float = 0.0) -> Iterator[subprocess.Popen[str]]:
+def publisher(
+    load: Load, port: int, per_s: float = 0.0, now_ms: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """Run a fleet that has made its packets and waits for `go`."""
+    now_ms = now_ms or int(time.time() * 1000)
     arguments = ["--port", str(port), "--devices", str(DEVICES), "--per-s", str(per_s)]
     arguments += ["--readings", str(load.readings), "--pack", str(load.pack)]
+    arguments += ["--now-ms", str(now_ms)]
     with rig.process("bench.load", arguments) as running:
         assert rig.line(running) == "ready"
         yield running
@@ -262,27 +175,6 @@ def go(running: subprocess.Popen[str]) -> float:
     return float(rig.line(running))
 
 
-def _measure(load: Load, port: int, pid: int, wait: Callable[[], float]) -> Run:
-    with publisher(load, port) as fleet:
-        before = rig.cost(pid)
-        began = go(fleet)
-        ended = wait()
-        after = rig.cost(pid)
-    million = load.readings / 1e6
-    return Run(
-        load.readings / (ended - began), (after.cpu_s - before.cpu_s) / million, after.rss_mb
-    )
-
-
-def rows(intake: Intake, wanted: set[str], rounds: int) -> list[Result]:
-    """Measure what the `wanted` rows need, in turn, and return them."""
-    results: list[Result] = []
-    for load in (SINGLES, PACKS):
-        chosen = [r for r in ROWS if r.name in wanted and r.load is load and intake.can_be(r)]
-        who = list(dict.fromkeys(name for row in chosen for name in (row.ours, row.peer)))
-        runs: dict[str, list[Run]] = {name: [] for name in who}
-        for _ in range(rounds):
-            for name in who:
-                runs[name].append(intake.run(name, load))
-        results += [row.result(runs) for row in chosen]
-    return results
+def _run(load: Load, spent_s: float, before: rig.Cost, after: rig.Cost) -> Run:
+    cpu_s = after.cpu_s - before.cpu_s
+    return Run(load.readings / spent_s, cpu_s / load.readings * 1e6, after.rss_mb)

@@ -29,13 +29,18 @@ def device_name(number: int) -> str:
     return f"d{number:04d}-outlet"
 
 
+def first_ms(each: int, now_ms: int) -> int:
+    """Return the time of a device's first reading, of so many: its last is a minute before now."""
+    return now_ms // STEP_MS * STEP_MS - each * STEP_MS
+
+
 def payloads(devices: int, readings: int, pack: int, now_ms: int) -> Iterator[tuple[str, bytes]]:
     """Yield (topic, payload): `readings` in all, `pack` a message, every device in turn.
 
     The last reading of each device is a minute before `now_ms`, and one a minute before that.
     """
     each = readings // devices
-    start = now_ms // STEP_MS * STEP_MS - each * STEP_MS
+    start = first_ms(each, now_ms)
     for first in range(0, each, pack):
         for number in range(devices):
             rows = [
@@ -113,11 +118,11 @@ class Publisher:
 def main() -> None:
     """Publish as the command line says."""
     parser = argparse.ArgumentParser()
-    for name in ("port", "devices", "readings", "pack"):
+    for name in ("port", "devices", "readings", "pack", "now-ms"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--per-s", type=float, default=0.0, help="messages a second; 0: no pause")
     options = parser.parse_args()
-    made = payloads(options.devices, options.readings, options.pack, int(time.time() * 1000))
+    made = payloads(options.devices, options.readings, options.pack, options.now_ms)
     packets = [packet(topic, body, i % 65535 + 1) for i, (topic, body) in enumerate(made)]
     publisher = Publisher(options.port)
     print("ready", flush=True)

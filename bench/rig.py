@@ -34,7 +34,7 @@ log_type error
 log_type subscribe
 """
 PATIENCE_S = 180.0
-_FIRST_PAUSE_S, _LEAST_PAUSE_S, _MOST_PAUSE_S = 0.2, 0.02, 0.5
+_LEAST_PAUSE_S, _MOST_PAUSE_S = 0.02, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +139,20 @@ class Watch(Protocol):
 def wait_for(count: Callable[[], int], total: int, what: str, watch: Watch = time) -> float:
     """Return the instant `count` reached `total`, seconds since 1970.
 
-    To count costs the server that is measured, so it is asked rarely while much is missing, and
-    often only towards the end.
+    To count costs the server that is measured: it is asked seldom, and often only when little is
+    missing at the pace of the last two answers.
     """
-    began, pause_s = watch.time(), _FIRST_PAUSE_S
-    while (n := count()) < total:
-        spent = watch.time() - began
-        if spent > PATIENCE_S:
-            raise RuntimeError(f"not within {PATIENCE_S:.0f} s: {what}; there are {n}")
-        if n:
-            pause_s = min(max(spent * (total - n) / n / 3, _LEAST_PAUSE_S), _MOST_PAUSE_S)
-        watch.sleep(pause_s)
+    began = then = watch.time()
+    before = n = count()
+    while n < total:
+        now = watch.time()
+        if now - began > PATIENCE_S:
+            raise RuntimeError(f"not within {PATIENCE_S:.0f} s: {what}; there are {n} of {total}")
+        pace = (n - before) / (now - then) if now > then else 0.0
+        left_s = (total - n) / pace if pace else _MOST_PAUSE_S
+        then, before = now, n
+        watch.sleep(min(max(left_s / 3, _LEAST_PAUSE_S), _MOST_PAUSE_S))
+        n = count()
     return watch.time()
 
 
@@ -196,9 +199,9 @@ class Influx:
         address = f"{self.url}/write?db={self.database}&precision=ms"
         urllib.request.urlopen(address, data=lines, timeout=60).close()
 
-    def count(self) -> int:
-        """Return how many values can be queried."""
-        series = self.ask("SELECT count(value) FROM observation")
+    def count(self, since_ms: int = 0) -> int:
+        """Return how many values of `since_ms` and later can be queried."""
+        series = self.ask(f"SELECT count(value) FROM observation WHERE time >= {since_ms}ms")
         return int(series[0]["values"][0][1]) if series else 0
 
 

@@ -24,6 +24,7 @@ def test_every_device_sends_its_readings_once_and_in_order(readings: int, pack: 
 
     assert Counter(len(each) for each in times.values()) == {readings // 10: 10}
     assert all(each == sorted(set(each)) for each in times.values())
+    assert {each[0] for each in times.values()} == {load.first_ms(readings // 10, _NOW_MS)}
     assert max(each[-1] for each in times.values()) < _NOW_MS
 
 
@@ -58,7 +59,7 @@ def test_a_packet_says_its_own_length(size: int) -> None:
     assert packet[at + 16 : at + 18] == b"\x12\x34"
 
 
-@pytest.mark.parametrize("measured", [SINGLES, PACKS, PACKS.half(), Load("odd", 70 * 200, 40)])
+@pytest.mark.parametrize("measured", [SINGLES, PACKS, PACKS.part(4), Load("odd", 70 * 200, 40)])
 def test_a_load_knows_how_many_messages_it_is(measured: Load) -> None:
     small = Load(measured.name, min(measured.readings, 20_000), measured.pack)
     made = list(load.payloads(200, small.readings, small.pack, _NOW_MS))

@@ -9,8 +9,9 @@ import pytest
 
 from bench import durable
 from bench.__main__ import NAMES
-from bench.intake import BAR, OURS, ROWS, Run
-from bench.intake import NAMES as INTAKE
+from bench.intake import BAR, OURS, Run
+from bench.intake_rows import NAMES as INTAKE
+from bench.intake_rows import ROWS
 from bench.result import Result, compare, lost, save
 
 
@@ -79,8 +80,8 @@ def test_every_row_is_documented() -> None:
     assert [name for name in NAMES if f"`{name}`" not in text] == []
 
 
-def test_the_kills_lie_in_the_stream_one_in_each_part_of_it() -> None:
-    instants = durable.kill_instants(seed=7)
+def test_the_faults_lie_in_the_stream_one_in_each_part_of_it() -> None:
+    instants = durable.fault_instants(seed=7, n=3)
 
-    assert instants == durable.kill_instants(seed=7)
+    assert instants == durable.fault_instants(seed=7, n=3)
     assert [int(instant // (10 / 3)) for instant in instants] == [0, 1, 2]

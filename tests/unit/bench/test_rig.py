@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from bench import rig
-from bench.consumers import written
 
 
 class _Clock:
@@ -33,13 +32,13 @@ def test_the_end_is_met_to_a_few_hundredths_of_a_second_by_few_questions() -> No
     ended = rig.wait_for(clock.count, 100_000, "all", clock)
 
     assert 10.0 <= ended <= 10.05
-    assert clock.asked < 50
+    assert clock.asked < 70
 
 
 def test_what_never_comes_is_an_error_that_says_how_much_came() -> None:
     clock = _Clock(10_000, 100_000)
 
-    with pytest.raises(RuntimeError, match="not within 180 s: all; there are 100000"):
+    with pytest.raises(RuntimeError, match="not within 180 s: all; there are 100000 of 100001"):
         rig.wait_for(clock.count, 100_001, "all", clock)
 
 
@@ -55,12 +54,3 @@ def test_a_count_that_is_whole_is_not_waited_for() -> None:
 
     assert rig.settled(clock.count, 50_000, quiet_s=5.0, watch=clock) >= 50_000
     assert clock.now < 6.0
-
-
-def test_what_ingest_says_it_has_written_is_read_from_its_metrics() -> None:
-    name = "kahriz_observations_written_total"
-    metrics = f"# HELP {name} Observations made durable\n# TYPE {name} counter\n{name} 1.2e+06\n"
-
-    assert written(metrics) == 1_200_000
-    with pytest.raises(RuntimeError, match="0 lines"):
-        written("kahriz_messages_total 3.0\n")

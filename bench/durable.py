@@ -68,13 +68,13 @@ def rows(
         chosen = {s: peer for s, peer in peers.items() if fault.name + s in wanted}
         if not chosen:
             continue
-        ours: dict[str, Start] = {"ours, influx": consumers.ours_into_influx}
+        ours: dict[str, Start] = {"ours into InfluxDB": consumers.ours_into_influx}
         if not fault.is_store:
-            ours["ours, sqlite"] = consumers.ours_into_sqlite
+            ours["ours into SQLite"] = consumers.ours_into_sqlite
         trial = _Trial(intake, fault, fault_instants(seed, _KILLS), say)
         mine = sum(trial.lost(who, start) for who, start in ours.items())
         for suffix, (who, start) in chosen.items():
-            what = f"readings lost, {fault.what}: {', '.join(ours)} beside {who}"
+            what = f"readings lost, {fault.what}: {', '.join(ours)}; beside {who}"
             theirs = trial.lost(who, start)
             results.append(lost(fault.name + suffix, what, mine, theirs, of=_LOAD.readings))
     return results

@@ -134,7 +134,6 @@ class Intake:
     def _wall(self, load: Load) -> Run:
         with self.place() as place, publisher(load, place.broker.port) as fleet:
             command = wall.build(place.folder)
-            self._say(f"{load.name:8} the wall is written in {wall.language(command)}")
             arguments = [str(place.broker.port), wall.TOPIC, str(load.messages)]
             with rig.program([*command, *arguments]) as running:
                 assert rig.line(running) == "ready"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench import wall
 from bench.intake import (
     BAR,
     EMBEDDED,
@@ -49,7 +50,7 @@ class Row:
         """Return the row, of what was measured in turn."""
         return compare(
             self.name,
-            self.what,
+            self.what.format(language=wall.language()),
             self.unit,
             [self.figure(run) for run in runs[self.ours]],
             [self.figure(run) for run in runs[self.peer]],
@@ -63,7 +64,7 @@ _AS_FAST = "publish to queryable, beside"
 ROWS = (
     Row(
         "intake_influx_singles_vs_broker",
-        f"{_ONE}, {_AS_FAST} a consumer that stores nothing",
+        f"{_ONE}, {_AS_FAST} a consumer (in {{language}}) that stores nothing",
         _RATE,
         SINGLES,
         OURS,

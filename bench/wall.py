@@ -27,7 +27,7 @@ _SOURCE = Path(__file__).with_name("wall.c")
 
 def build(folder: Path) -> list[str]:
     """Return the words that start the trivial consumer; made in `folder` where there is a cc."""
-    compiler = shutil.which("cc")
+    compiler = _compiler()
     if compiler is None:
         return [sys.executable, "-m", "bench.wall"]
     made = folder / "wall"
@@ -35,9 +35,13 @@ def build(folder: Path) -> list[str]:
     return [str(made)]
 
 
-def language(command: list[str]) -> str:
-    """Return what the consumer that `build` gave is written in."""
-    return "Python" if command[0] == sys.executable else "C"
+def language() -> str:
+    """Return what the consumer that `build` gives is written in here."""
+    return "C" if _compiler() else "Python"
+
+
+def _compiler() -> str | None:
+    return shutil.which("cc")
 
 
 def take(data: bytes) -> tuple[int, bytes, int]:

@@ -84,7 +84,7 @@ class Intake:
         self, influxd: servers.Server, say: Callable[[str], None], node_red: nodered.NodeRed | None
     ) -> None:
         self._influxd = influxd
-        self._say = say
+        self.say = say
         self._url = f"http://{influxd.host}:{influxd.port}"
         self._names = (f"bench{n}" for n in itertools.count())
         self._starts: dict[str, Start] = {
@@ -107,7 +107,7 @@ class Intake:
             run = self._wall(load)
         else:
             run = self._consumer(self._starts[who], load.part(_PART.get(who, 1)))
-        self._say(
+        self.say(
             f"{load.name:8} {who:17} {run.readings_per_s:9,.0f} readings/s "
             f"{run.cpu_s_per_million:7.1f} CPU s/million {run.rss_mb:5.0f} MB"
         )

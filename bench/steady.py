@@ -101,7 +101,8 @@ def run(minutes: float, per_s: int) -> bool:
     print(
         f"{seconds / 60:g} min at {per_s:,} messages/s: {sent:,} sent, {stored:,} stored; "
         f"memory {memory.mb[len(memory.mb) // 4]:.0f} MB after a quarter, "
-        f"{memory.mb[-1]:.0f} MB at the end, at most {max(memory.mb):.0f} MB, trend {slope:+.1f} MB an hour; "
+        f"{memory.mb[-1]:.0f} MB at the end, at most {max(memory.mb):.0f} MB, "
+        f"trend {slope:+.1f} MB an hour; "
         f"{used / sent * 1e6:.1f} CPU s a million"
     )
     return stored == sent and not slope > MOST_MB_AN_HOUR

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 from sqlalchemy import Connection
 
 from ingest.gather import Gathered, Part
 from ingest.ledger import BootLedger, Ledger
-from kahriz.book import dead_letters, devices, ledger, rollups
+from kahriz.book import days, dead_letters, devices, ledger, rollups
+from kahriz.book.days import STRANGERS, DayCount, Fate, Reason
 from kahriz.book.devices import Heard
 from kahriz.clock import to_ms
 from kahriz.observations import DatastreamId, ObservationBatch
@@ -21,10 +23,16 @@ HOUR_MS = 3_600_000
 
 @dataclass(slots=True)
 class Entry:
-    """What was heard of each device, and the boots it touches."""
+    """What was heard of each device, what became of its readings, and the boots it touches."""
 
+    day: date
     heard: dict[str, Heard] = field(default_factory=dict)
+    days: dict[str, DayCount] = field(default_factory=dict)
     boots: dict[tuple[str, int], BootLedger] = field(default_factory=dict)
+
+    def count(self, device: str) -> DayCount:
+        """Return the counts of `device`, to be added to."""
+        return self.days.setdefault(device, DayCount(device, self.day))
 
     def acknowledgements(self) -> Iterator[tuple[str, bytes]]:
         """Yield (device, payload of ``down/ack``) where there is anything to free."""
@@ -33,43 +41,43 @@ class Entry:
                 yield device, _ack_payload(boot, *upto_also)
 
 
-def entry_of(batch: Gathered, boots: Ledger) -> Entry:
-    """Return what `batch` adds to the ledger `boots`, which is changed by it."""
-    entry = Entry()
+def entry_of(batch: Gathered, boots: Ledger, shed: Mapping[str, int] | None = None) -> Entry:
+    """Return what `batch` adds to the ledger `boots`, which is changed by it.
+
+    `shed` is how many messages of each device were let go of since the last batch.
+    """
+    entry = Entry(batch.received_at.date())
     received_at_ms = to_ms(batch.received_at)
     for part in batch.parts:
-        heard = entry.heard.setdefault(part.device, Heard(part.device, received_at_ms))
-        _add(heard, part)
-        r = part.readings
-        if r.boot is not None and r.first_seq is not None:
-            # A device still holds what it sends: an `oldest` beyond that is a fault of its
-            # firmware, and believing it would free readings that never came.
-            oldest = None if r.oldest_seq is None else min(r.oldest_seq, r.first_seq)
-            state = boots.boot(part.device, r.boot, oldest, r.first_seq)
-            entry.boots[part.device, r.boot] = state
-            n_new = state.ranges.add(r.first_seq, r.first_seq + r.n_rows - 1)
-            heard.duplicate += r.n_rows - n_new
-            if oldest is not None:
-                heard.lost += state.raise_floor(oldest)
+        _add(entry.heard.setdefault(part.device, Heard(part.device, received_at_ms)), part)
+        _count(entry, part, boots)
+    for device, reason in batch.set_aside:
+        entry.count(device).refuse(reason)
+    for device, n in (shed or {}).items():
+        entry.count(device).refuse(Reason.OVERFLOW, n)
+    _sum_up(entry)
     return entry
 
 
-def write(connection: Connection, entry: Entry, batch: Gathered, written: ObservationBatch) -> None:
-    """Enter a batch whose observations `written` are durable."""
+def write(
+    connection: Connection, entry: Entry, batch: Gathered, written: ObservationBatch | None
+) -> None:
+    """Enter a batch whose observations `written` are durable; None: it has none."""
     now_ms = to_ms(batch.received_at)
     added, removed, floors = _changes(entry.boots)
     ledger.put_ranges(connection, added, removed)
     ledger.put_floors(connection, floors, now_ms)
     rollups.mark_dirty(connection, dirty_hours(written))
     devices.put_heard(connection, entry.heard.values())
+    days.put_days(connection, entry.days.values())
     for status in batch.statuses:
         devices.put_status(connection, status.device, status.status, status.firmware, now_ms)
     dead_letters.put(connection, batch.letters)
 
 
-def dirty_hours(written: ObservationBatch) -> list[tuple[DatastreamId, int]]:
+def dirty_hours(written: ObservationBatch | None) -> list[tuple[DatastreamId, int]]:
     """Return each (datastream, hour in ms) that `written` touches, once."""
-    if not len(written):
+    if written is None or not len(written):
         return []
     hours = written.time.astype(np.int64) // HOUR_MS
     pairs = np.unique(np.stack([written.stream.astype(np.int64), hours]), axis=1)
@@ -81,8 +89,6 @@ def dirty_hours(written: ObservationBatch) -> list[tuple[DatastreamId, int]]:
 
 def _add(heard: Heard, part: Part) -> None:
     r = part.readings
-    heard.received += r.n_rows
-    heard.quarantined += part.n_quarantined
     heard.firmware = r.firmware or heard.firmware
     if part.last_time_ms is not None:
         heard.last_time_ms = max(heard.last_time_ms or part.last_time_ms, part.last_time_ms)
@@ -91,19 +97,54 @@ def _add(heard: Heard, part: Part) -> None:
         heard.boot, heard.last_seq = max(place, (heard.boot or 0, heard.last_seq or 0))
 
 
+def _count(entry: Entry, part: Part, boots: Ledger) -> None:
+    """Enter a payload's numbers, and give each of its readings its one fate."""
+    r, count = part.readings, entry.count(part.device)
+    n_new, refused = r.n_rows, part.refused
+    if r.boot is not None and (first := r.first_seq) is not None:
+        # A device still holds what it sends: an `oldest` beyond that is a fault of its
+        # firmware, and believing it would free readings that never came.
+        oldest = None if r.oldest_seq is None else min(r.oldest_seq, first)
+        state = boots.boot(part.device, r.boot, oldest, first)
+        entry.boots[part.device, r.boot] = state
+        refused = {
+            row: reason
+            for row, reason in refused.items()
+            if not state.ranges.count_between(first + row, first + row)
+        }
+        n_new = state.ranges.add(first, first + r.n_rows - 1)
+        if oldest is not None:
+            count.lost += state.raise_floor(oldest)
+    count.received += r.n_rows
+    count.duplicate += r.n_rows - n_new
+    count.stored += n_new - len(refused)
+    count.reasons.update(refused.values())
+
+
+def _sum_up(entry: Entry) -> None:
+    for count in entry.days.values():
+        if count.device != STRANGERS:
+            heard = entry.heard.setdefault(count.device, Heard(count.device))
+            heard.received, heard.duplicate = count.received, count.duplicate
+            heard.quarantined, heard.shed = count.of(Fate.QUARANTINED), count.of(Fate.SHED)
+            heard.lost = count.lost
+
+
 def _changes(
     boots: dict[tuple[str, int], BootLedger],
-) -> tuple[list[tuple[str, int, int, int]], list[tuple[str, int, int]], list[tuple[str, int, int]]]:
+) -> tuple[
+    list[tuple[str, int, int, int]], list[tuple[str, int, int]], list[tuple[str, int, int, int]]
+]:
     """Return (ranges to write, ranges to take out, floors to write) of the touched boots."""
     added: list[tuple[str, int, int, int]] = []
     removed: list[tuple[str, int, int]] = []
-    floors: list[tuple[str, int, int]] = []
+    floors: list[tuple[str, int, int, int]] = []
     for (device, boot), state in boots.items():
         ranges, gone = state.ranges.changes()
         added += [(device, boot, first, last) for first, last in ranges]
         removed += [(device, boot, first) for first in gone]
         if state.is_new:
-            floors.append((device, boot, state.floor))
+            floors.append((device, boot, state.first, state.floor))
             state.is_new = False
     return added, removed, floors
 

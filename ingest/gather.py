@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from ingest import topics
 from ingest.mqtt import Incoming
 from kahriz import plugins
+from kahriz.book.days import STRANGERS, Reason
 from kahriz.book.dead_letters import DeadLetter
 from kahriz.clock import from_ms, iso, to_ms
 from kahriz.codec import CODECS, MAX_PAYLOAD, Codec
@@ -26,12 +27,17 @@ _FIRMWARE = re.compile(r"[ -~]{0,64}")
 
 @dataclass(slots=True)
 class Part:
-    """What one payload contributed: whose it is, its place in the device's count, what was used."""
+    """What one payload contributed: whose it is, its place in the device's count, what was used.
+
+    ``refused`` holds the readings, by row, of which something could not be used; ``source`` is the
+    message's position in the batch.
+    """
 
     device: str
     readings: Readings
     last_time_ms: int | None
-    n_quarantined: int
+    refused: dict[int, Reason]
+    source: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,8 @@ class Status:
 class Gathered:
     """One batch by column: flat parallel lists, one entry a value, and what came beside them.
 
-    ``stream`` points into ``registry.datastreams``, ``source`` into the messages.
+    ``stream`` points into ``registry.datastreams``, ``source`` into the messages; ``set_aside``
+    says whose messages were set aside whole, and why.
     """
 
     received_at: datetime
@@ -58,6 +65,14 @@ class Gathered:
     parts: list[Part] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    set_aside: list[tuple[str, Reason]] = field(default_factory=list)
+
+    def refuse(self, source: int, times_ms: set[int], reason: Reason) -> None:
+        """Say that the readings of message `source` at these instants were not stored."""
+        for part in (part for part in self.parts if part.source == source):
+            for row, time_ms in zip(part.readings.row, part.readings.time_ms, strict=True):
+                if time_ms in times_ms:
+                    part.refused.setdefault(row, reason)
 
 
 class Gatherer:
@@ -95,8 +110,15 @@ class Gatherer:
                 else:
                     self._add_readings(batch, position, topic.device, message, bounds)
             except (DecodeError, UnknownSensorError) as error:
-                batch.letters.append(letter_of(message, _reason(error), now))
+                kind = _kind(error)
+                batch.letters.append(letter_of(message, _reason(error), now, kind))
+                batch.set_aside.append((self.sender(message), kind))
         return batch
+
+    def sender(self, message: Incoming) -> str:
+        """Return under which device `message` is counted."""
+        topic = topics.parse(message.topic)
+        return topic.device if topic and topic.device in self._channels else STRANGERS
 
     def _add_status(self, batch: Gathered, device: str, payload: bytes) -> None:
         if device not in self._channels:
@@ -119,7 +141,7 @@ class Gatherer:
             raise DecodeError("", f"{len(message.payload)} bytes, {MAX_PAYLOAD} are allowed")
         readings = self._codecs[codec_for(message.payload)].decode(message.payload)
         times = readings.time_ms
-        refused: set[int] = set()
+        refused: dict[int, Reason] = {}
         try:
             stream = [table[channel] for channel in readings.channel]
             is_usable = not times or (min(times) >= bounds[0] and max(times) <= bounds[1])
@@ -133,7 +155,7 @@ class Gatherer:
         else:
             refused = self._add_usable(batch, position, device, message, readings, bounds)
         newest = max((t for t in times if bounds[0] <= t <= bounds[1]), default=None)
-        batch.parts.append(Part(device, readings, newest, len(refused)))
+        batch.parts.append(Part(device, readings, newest, refused, position))
 
     def _add_usable(
         self,
@@ -143,40 +165,47 @@ class Gatherer:
         message: Incoming,
         readings: Readings,
         bounds: tuple[int, int],
-    ) -> set[int]:
+    ) -> dict[int, Reason]:
         """Add what can be used, keep the payload for the rest; return the rows that fell short."""
         table = self._channels[device]
-        refused: set[int] = set()
-        reasons: dict[str, None] = {}
+        refused: dict[int, Reason] = {}
+        reasons: dict[str, Reason] = {}
         columns = zip(readings.row, readings.time_ms, readings.channel, readings.value, strict=True)
         for row, time_ms, channel, value in columns:
-            reason = _refusal(device, channel, time_ms, table.get(channel), bounds)
-            if reason is None:
+            refusal = _refusal(device, channel, time_ms, table.get(channel), bounds)
+            if refusal is None:
                 batch.stream.append(table[channel])
                 batch.time_ms.append(time_ms)
                 batch.value.append(value)
                 batch.source.append(position)
             else:
-                refused.add(row)
-                reasons[reason] = None
+                kind, reason = refusal
+                refused.setdefault(row, kind)
+                reasons.setdefault(reason, kind)
         shown = "; ".join(list(reasons)[:3]) + ("; ..." if len(reasons) > 3 else "")
-        batch.letters.append(letter_of(message, shown, batch.received_at))
+        first = next(iter(reasons.values()))
+        batch.letters.append(letter_of(message, shown, batch.received_at, first))
         return refused
 
 
 def _refusal(
     device: str, channel: str, time_ms: int, stream: int | None, bounds: tuple[int, int]
-) -> str | None:
+) -> tuple[Reason, str] | None:
     if stream is None:
         try:
             property_of(channel)
         except UnknownSensorError as error:
-            return f"device {device!r}: channel {error}"
-        return f"device {device!r}: channel {channel!r} is not in sites.toml"
+            is_unit = error.reason.startswith("unit ")
+            kind = Reason.WRONG_UNIT if is_unit else Reason.UNKNOWN_CHANNEL
+            return kind, f"device {device!r}: channel {error}"
+        said = f"device {device!r}: channel {channel!r} is not in sites.toml"
+        return Reason.UNKNOWN_CHANNEL, said
     if time_ms < bounds[0]:
-        return f"device {device!r}: time {_shown(time_ms)} is too long ago to be true"
+        said = f"device {device!r}: time {_shown(time_ms)} is too long ago to be true"
+        return Reason.TIME_PAST, said
     if time_ms > bounds[1]:
-        return f"device {device!r}: time {_shown(time_ms)} lies in the future"
+        said = f"device {device!r}: time {_shown(time_ms)} lies in the future"
+        return Reason.TIME_FUTURE, said
     return None
 
 
@@ -191,11 +220,16 @@ def _reason(error: DecodeError | UnknownSensorError) -> str:
     return error.reason if isinstance(error, DecodeError) else str(error)
 
 
-def letter_of(message: Incoming, reason: str, now: datetime) -> DeadLetter:
+def _kind(error: DecodeError | UnknownSensorError) -> Reason:
+    is_strange = isinstance(error, UnknownSensorError)
+    return Reason.UNKNOWN_DEVICE if is_strange else Reason.DECODE_ERROR
+
+
+def letter_of(message: Incoming, reason: str, now: datetime, kind: Reason) -> DeadLetter:
     """Return what is kept of a message that cannot be used, for `reason`."""
     topic = topics.parse(message.topic)
     device = None if topic is None else topic.device
-    return DeadLetter(to_ms(now), message.topic, device, reason, message.payload)
+    return DeadLetter(to_ms(now), message.topic, device, reason, message.payload, kind)
 
 
 def _decode_status(device: str, payload: bytes) -> Status:

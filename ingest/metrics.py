@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from kahriz.book.days import DayCount, Fate
 
 
 class Metrics:
@@ -18,11 +20,17 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.messages = self._counter("messages", "Messages taken from the broker")
         self.shed = self._counter("messages_shed", "Messages of QoS 0 there was no room for")
-        self.readings = self._counter("readings", "Readings decoded, repeats included")
+        self.readings = self._counter("readings", "Readings that came, repeats included")
+        self.stored = self._counter("readings_stored", "Readings that are in the store")
         self.duplicates = self._counter("readings_duplicate", "Readings that were there already")
-        self.quarantined = self._counter(
-            "readings_quarantined", "Readings of which something could not be used"
-        )
+        self.fates = {
+            Fate.QUARANTINED: self._by_reason(
+                "readings_quarantined", "Readings of which something could not be used"
+            ),
+            Fate.SHED: self._by_reason(
+                "readings_shed", "Messages let go of unread, as a reading each"
+            ),
+        }
         self.lost = self._counter("readings_lost", "Readings a device no longer can deliver")
         self.observations = self._counter("observations_written", "Observations made durable")
         self.dead_letters = self._counter(
@@ -46,6 +54,19 @@ class Metrics:
             "kahriz_write_seconds", "Time one batch took to become durable", registry=self.registry
         )
         self.queue = Gauge("kahriz_queue_messages", "Messages waiting", registry=self.registry)
+
+    def account(self, counts: Iterable[DayCount]) -> None:
+        """Add what a batch came to; as in the book: received = stored + duplicate + the rest."""
+        for count in counts:
+            self.readings.inc(count.received)
+            self.stored.inc(count.stored)
+            self.duplicates.inc(count.duplicate)
+            self.lost.inc(count.lost)
+            for reason, n in count.reasons.items():
+                self.fates[reason.fate].labels(reason.value).inc(n)
+
+    def _by_reason(self, name: str, help: str) -> Counter:
+        return Counter(f"kahriz_{name}_total", help, ["reason"], registry=self.registry)
 
     def _counter(self, name: str, help: str) -> Counter:
         return Counter(f"kahriz_{name}_total", help, registry=self.registry)

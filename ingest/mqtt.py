@@ -64,11 +64,11 @@ class Intake:
     settings
         Where the broker is and who we are there.
     on_shed
-        Called for each message of QoS 0 that there was no room for.
+        Called with the topic of each message of QoS 0 that there was no room for.
     """
 
     def __init__(
-        self, settings: MqttSettings, on_shed: Callable[[], object] = lambda: None
+        self, settings: MqttSettings, on_shed: Callable[[str], object] = lambda _topic: None
     ) -> None:
         self._settings = settings
         self._on_shed = on_shed
@@ -231,7 +231,7 @@ class Intake:
             if message.qos or self._queue.qsize() < self._settings.max_inflight:
                 self._queue.put(message)
             else:
-                self._on_shed()
+                self._on_shed(message.topic)
 
     def _forget_redelivered(self) -> None:
         """Drop what came by earlier connections: the broker kept the session and sends it again.

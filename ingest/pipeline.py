@@ -28,8 +28,10 @@ from ingest.judge import Assessor, Judged
 from ingest.ledger import Ledger
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Incoming
+from ingest.shed import Shed
 from ingest.topics import ack_topic
-from kahriz.book import Book, dead_letters, ledger
+from kahriz.book import Book, ledger
+from kahriz.book.days import Reason
 from kahriz.book.dead_letters import DeadLetter
 from kahriz.clock import Clock
 from kahriz.errors import StoreRejected, StoreUnavailable
@@ -75,6 +77,8 @@ class Pipeline:
         The one clock of the process.
     retry_max
         Longest pause between two tries at a store that is away.
+    shed
+        What was let go of before it came here; None: nothing ever is.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Pipeline:
         metrics: Metrics,
         health: Health,
         retry_max: timedelta = timedelta(seconds=30),
+        shed: Shed | None = None,
     ) -> None:
         self._gatherer = gatherer
         self._assessor = assessor
@@ -98,6 +103,7 @@ class Pipeline:
         self._metrics = metrics
         self._health = health
         self._retry_max_s = retry_max.total_seconds()
+        self._shed = shed or Shed(())
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
         self._once = Once(_LOG)
@@ -147,15 +153,15 @@ class Pipeline:
         """Keep the one message that our own code fails on; its device keeps its readings."""
         _LOG.error("fault", extra={"topic": message.topic[:_SHOWN]}, exc_info=error)
         reason = f"a fault of the service: {type(error).__name__}: {in_one_line(error)}"
-        letter = letter_of(message, reason, self._clock())
-        self._until_available("book", lambda: self._keep(letter))
+        fault = Reason.SERVICE_FAULT
+        batch = Gathered(self._clock())
+        batch.letters.append(letter_of(message, reason, batch.received_at, fault))
+        batch.set_aside.append((self._gatherer.sender(message), fault))
+        entry = self._until_available("book", lambda: self._record(batch, None))
         self._acknowledger.acknowledge([message])
         self._metrics.messages.inc()
         self._metrics.dead_letters.inc()
-
-    def _keep(self, letter: DeadLetter) -> None:
-        with self._book.begin() as connection:
-            dead_letters.put(connection, [letter])
+        self._metrics.account(entry.days.values())
 
     def _write(
         self, judged: Judged, messages: Sequence[Incoming], batch: Gathered
@@ -169,21 +175,30 @@ class Pipeline:
         except StoreRejected as error:
             refused = np.array(error.rows, np.intp)
             for position in np.unique(judged.source[refused]):
-                reason = f"the store refuses it: {error.reason}"
-                batch.letters.append(letter_of(messages[int(position)], reason, batch.received_at))
+                self._refuse(batch, messages[int(position)], error.reason)
+                of_message = refused[judged.source[refused] == position]
+                times_ms = set(observations.time[of_message].astype(np.int64).tolist())
+                batch.refuse(int(position), times_ms, Reason.STORE_REFUSED)
             kept = np.ones(len(observations), dtype=bool)
             kept[refused] = False
             return observations.take(kept)
         return observations
 
-    def _record(self, batch: Gathered, written: ObservationBatch) -> Entry:
+    @staticmethod
+    def _refuse(batch: Gathered, message: Incoming, reason: str) -> None:
+        said, kind = f"the store refuses it: {reason}", Reason.STORE_REFUSED
+        batch.letters.append(letter_of(message, said, batch.received_at, kind))
+
+    def _record(self, batch: Gathered, written: ObservationBatch | None) -> Entry:
         """Enter the batch in the book; return what it was told."""
+        shed = self._shed.take()
         try:
-            entry = entry_of(batch, self._ledger)
+            entry = entry_of(batch, self._ledger, shed)
             with self._book.begin() as connection:
                 write(connection, entry, batch, written)
         except BaseException:
             self._ledger.forget()  # what is in memory ran ahead of the book
+            self._shed.give_back(shed)
             raise
         self._ledger.trim()
         return entry
@@ -214,11 +229,8 @@ class Pipeline:
                 return done
 
     def _count(self, batch: Gathered, written: ObservationBatch, entry: Entry) -> None:
-        metrics, heard = self._metrics, entry.heard.values()
-        metrics.readings.inc(sum(h.received for h in heard))
-        metrics.duplicates.inc(sum(h.duplicate for h in heard))
-        metrics.quarantined.inc(sum(h.quarantined for h in heard))
-        metrics.lost.inc(sum(h.lost for h in heard))
+        metrics = self._metrics
+        metrics.account(entry.days.values())
         metrics.observations.inc(int(np.count_nonzero(written.quality != Quality.MISSING)))
         metrics.dead_letters.inc(len(batch.letters))
         self._health.wrote()

@@ -19,6 +19,7 @@ from ingest.mqtt import Intake
 from ingest.pipeline import Pipeline, Stopped
 from ingest.rollups import Rollups
 from ingest.sender import Sender
+from ingest.shed import Shed
 from ingest.status_page import StatusPage
 from ingest.watch import Watch
 from kahriz import plugins
@@ -58,7 +59,8 @@ class Worker:
         self._once = Once(_LOG)
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
-        self._intake = Intake(settings.mqtt, self._metrics.shed.inc)
+        self._shed = Shed(registry.devices)
+        self._intake = Intake(settings.mqtt, self._on_shed)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers
@@ -90,7 +92,12 @@ class Worker:
             self._metrics,
             self._health,
             timedelta(seconds=settings.retry_max_s),
+            self._shed,
         )
+
+    def _on_shed(self, topic: str) -> None:
+        self._metrics.shed.inc()
+        self._shed.add(topic)
 
     def _build_loops(self) -> list[Loop]:
         rollups = Rollups(self._registry, self._store, self._book)

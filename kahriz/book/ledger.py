@@ -64,12 +64,18 @@ def put_ranges(
 
 
 def put_floors(
-    connection: Connection, floors: Iterable[tuple[str, int, int]], heard_ms: int
+    connection: Connection, floors: Iterable[tuple[str, int, int, int]], heard_ms: int
 ) -> None:
-    """Write (device, boot, floor); the instant a boot was first heard is kept."""
+    """Write (device, boot, first, floor); when a boot was first heard, and its first, are kept."""
     rows = [
-        {"device": device, "boot": boot, "floor_seq": floor, "first_heard_ms": heard_ms}
-        for device, boot, floor in floors
+        {
+            "device": device,
+            "boot": boot,
+            "first_seq": first,
+            "floor_seq": floor,
+            "first_heard_ms": heard_ms,
+        }
+        for device, boot, first, floor in floors
     ]
     if rows:
         upsert(connection, boot_table, rows, ("device", "boot"), ("floor_seq",))

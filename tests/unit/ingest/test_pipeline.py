@@ -84,7 +84,7 @@ class House:
     def series(self, datastream: DatastreamId = STAGE) -> Series:
         return self.memory.series(datastream, NOW - timedelta(days=4000), NOW + timedelta(days=1))
 
-    def letters(self) -> list[dead_letters.DeadLetter]:
+    def letters(self) -> list[dead_letters.KeptLetter]:
         with self.book.begin() as connection:
             return dead_letters.newest(connection, 100)
 
@@ -178,9 +178,10 @@ def test_the_metrics_balance_like_the_book(house: House) -> None:
     house.receive({"boot": 1, "seq": 9, "oldest": 9, "r": [reading(5), [12_000, {"stage_m": 1}]]})
 
     value = house.metrics.registry.get_sample_value
-    names = ("readings", "readings_duplicate", "readings_quarantined", "readings_lost")
+    names = ("readings", "readings_stored", "readings_duplicate", "readings_lost")
     device = house.device()
-    assert [value(f"kahriz_{name}_total") for name in names] == [6, 2, 1, 7]
+    assert [value(f"kahriz_{name}_total") for name in names] == [6, 3, 2, 7]
+    assert value("kahriz_readings_quarantined_total", {"reason": "time_past"}) == 1
     assert (device.received, device.duplicate, device.quarantined, device.lost) == (6, 2, 1, 7)
     assert value("kahriz_observations_written_total") == 2 * 2 + 2, "stage and discharge, no null"
 

@@ -1,0 +1,45 @@
+"""How many messages of each device were let go of before anybody looked at them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from ingest import topics
+from kahriz.book.days import STRANGERS
+
+
+class Shed:
+    """Counts between the thread that lets go of messages and the one that keeps the books.
+
+    Parameters
+    ----------
+    known
+        The devices of the registry; whoever else sends is counted as a stranger.
+    """
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._known = frozenset(known)
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, topic: str) -> None:
+        """Count one message."""
+        said = topics.parse(topic)
+        device = said.device if said and said.device in self._known else STRANGERS
+        with self._lock:
+            self._counts[device] += 1
+
+    def take(self) -> Mapping[str, int]:
+        """Return what was counted since the last call, and count from nought again."""
+        if not self._counts:
+            return {}
+        with self._lock:
+            taken, self._counts = self._counts, Counter()
+        return taken
+
+    def give_back(self, taken: Mapping[str, int]) -> None:
+        """Count `taken` again: it could not be entered in the book."""
+        with self._lock:
+            self._counts.update(taken)

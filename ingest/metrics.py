@@ -53,6 +53,17 @@ class Metrics:
         self.write_seconds = Histogram(
             "kahriz_write_seconds", "Time one batch took to become durable", registry=self.registry
         )
+        self.unlogged = self._counter(
+            "intake_log_unwritten", "Messages that could not be kept as they came"
+        )
+        self.intake_log_bytes = Gauge(
+            "kahriz_intake_log_bytes", "Size of the raw intake", registry=self.registry
+        )
+        self.intake_log_dropped = Gauge(
+            "kahriz_intake_log_dropped_segments",
+            "Segments of the raw intake that went before their time, since the start",
+            registry=self.registry,
+        )
         self.queue = Gauge("kahriz_queue_messages", "Messages waiting", registry=self.registry)
 
     def account(self, counts: Iterable[DayCount]) -> None:

@@ -2,6 +2,7 @@
 
 Order, and why a crash between any two steps loses and doubles nothing:
 
+0. the raw intake has the messages, as far as it can be written (it is a second copy);
 1. the store has the observations (idempotent on datastream and time);
 2. one transaction of the book: ledger ranges, hours to re-do, device rows, dead letters;
 3. the broker is told (PUBACK), then the devices (``down/ack``).
@@ -16,7 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -33,8 +34,9 @@ from ingest.topics import ack_topic
 from kahriz.book import Book, ledger
 from kahriz.book.days import Reason
 from kahriz.book.dead_letters import DeadLetter
-from kahriz.clock import Clock
+from kahriz.clock import Clock, to_ms
 from kahriz.errors import StoreRejected, StoreUnavailable
+from kahriz.intake_log import IntakeLog
 from kahriz.logs import Once, in_one_line
 from kahriz.observations import ObservationBatch, Quality
 from kahriz.store import Store
@@ -79,6 +81,8 @@ class Pipeline:
         Longest pause between two tries at a store that is away.
     shed
         What was let go of before it came here; None: nothing ever is.
+    intake_log
+        Where messages are kept as they came, before anything else; None: nowhere.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class Pipeline:
         health: Health,
         retry_max: timedelta = timedelta(seconds=30),
         shed: Shed | None = None,
+        intake_log: IntakeLog | None = None,
     ) -> None:
         self._gatherer = gatherer
         self._assessor = assessor
@@ -104,6 +109,7 @@ class Pipeline:
         self._health = health
         self._retry_max_s = retry_max.total_seconds()
         self._shed = shed or Shed(())
+        self._intake_log = intake_log
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
         self._once = Once(_LOG)
@@ -121,8 +127,28 @@ class Pipeline:
         Stopped
             `stop` was called while the store or the book was away.
         """
+        now = self._clock()
+        self._keep_raw(messages, now)
+        self._process_or_halve(messages, now)
+
+    def _keep_raw(self, messages: Sequence[Incoming], now: datetime) -> None:
+        """Keep `messages` as they came; where that fails, say so and go on (decision 0008)."""
+        if self._intake_log is None:
+            return
+        topics, payloads = [m.topic for m in messages], [m.payload for m in messages]
         try:
-            self._process(messages)
+            self._intake_log.append(to_ms(now), topics, payloads)
+        except StoreUnavailable as error:
+            self._once.failed("intake log", error.reason)
+            self._health.failed("intake log", error.reason)
+            self._metrics.unlogged.inc(len(messages))
+        else:
+            self._once.worked("intake log")
+            self._health.worked("intake log")
+
+    def _process_or_halve(self, messages: Sequence[Incoming], now: datetime) -> None:
+        try:
+            self._process(messages, now)
         except Stopped:
             raise
         except Exception as error:
@@ -131,12 +157,12 @@ class Pipeline:
                 self._set_aside(messages[0], error)
                 return
             middle = len(messages) // 2
-            self.process(messages[:middle])
-            self.process(messages[middle:])
+            self._process_or_halve(messages[:middle], now)
+            self._process_or_halve(messages[middle:], now)
 
-    def _process(self, messages: Sequence[Incoming]) -> None:
+    def _process(self, messages: Sequence[Incoming], now: datetime) -> None:
         began = time.perf_counter()
-        batch = self._gatherer.gather(messages, self._clock())
+        batch = self._gatherer.gather(messages, now)
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         entry = self._until_available("book", lambda: self._record(batch, written))

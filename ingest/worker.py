@@ -27,6 +27,7 @@ from kahriz.book import Book, checkpoints
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import DETECTORS
 from kahriz.errors import ConfigError, StoreUnavailable
+from kahriz.intake_log import IntakeLog
 from kahriz.logs import Once, in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
 from kahriz.observations import DatastreamId
@@ -60,6 +61,7 @@ class Worker:
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
         self._shed = Shed(registry.devices)
+        self._intake_log = _intake_log(settings)
         self._intake = Intake(settings.mqtt, self._on_shed)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
@@ -93,6 +95,7 @@ class Worker:
             self._health,
             timedelta(seconds=settings.retry_max_s),
             self._shed,
+            self._intake_log,
         )
 
     def _on_shed(self, topic: str) -> None:
@@ -135,6 +138,9 @@ class Worker:
 
     def _report(self) -> dict[str, object]:
         self._metrics.queue.set(self._intake.waiting())
+        if self._intake_log is not None:
+            self._metrics.intake_log_bytes.set(self._intake_log.size_bytes)
+            self._metrics.intake_log_dropped.set(self._intake_log.dropped)
         return self._health.report(self._intake.state, self._intake.waiting())
 
     def _heartbeat(self) -> bool:
@@ -214,6 +220,8 @@ class Worker:
         for loop in loops:
             loop.join(5)
         self._page.stop()
+        if self._intake_log is not None:
+            self._intake_log.close()
         self._store.close()
         self._book.close()
         _LOG.info("stopped")
@@ -245,6 +253,12 @@ class History:
         start = from_ms(before_ms - int(self._look_back_ms[stream]))
         series = self._store.series(datastream, start, from_ms(before_ms))
         return series.time.astype(np.int64), series.value
+
+
+def _intake_log(settings: Settings) -> IntakeLog | None:
+    keep = timedelta(hours=settings.ingest.intake_log_hours)
+    most = settings.ingest.intake_log_mb * 2**20
+    return IntakeLog(settings.intake_log, keep, most) if keep else None
 
 
 def _never() -> bool:

@@ -60,19 +60,42 @@ def entry_of(batch: Gathered, boots: Ledger, shed: Mapping[str, int] | None = No
 
 
 def write(
-    connection: Connection, entry: Entry, batch: Gathered, written: ObservationBatch | None
+    connection: Connection,
+    entry: Entry,
+    batch: Gathered,
+    written: ObservationBatch | None,
+    *,
+    is_replay: bool = False,
 ) -> None:
-    """Enter a batch whose observations `written` are durable; None: it has none."""
+    """Enter a batch whose observations `written` are durable; None: it has none.
+
+    In a replay nothing is counted: the day on which it came says already what became of it. Nor
+    does a device's word about itself hold any longer, or tell when it was last heard.
+    """
     now_ms = to_ms(batch.received_at)
     added, removed, floors = _changes(entry.boots)
     ledger.put_ranges(connection, added, removed)
     ledger.put_floors(connection, floors, now_ms)
     rollups.mark_dirty(connection, dirty_hours(written))
+    if is_replay:
+        devices.put_heard(connection, [_uncounted(heard) for heard in entry.heard.values()])
+        dead_letters.put_again(connection, batch.letters)
+        return
     devices.put_heard(connection, entry.heard.values())
     days.put_days(connection, entry.days.values())
     for status in batch.statuses:
         devices.put_status(connection, status.device, status.status, status.firmware, now_ms)
     dead_letters.put(connection, batch.letters)
+
+
+def _uncounted(heard: Heard) -> Heard:
+    return Heard(
+        heard.device,
+        boot=heard.boot,
+        last_seq=heard.last_seq,
+        last_time_ms=heard.last_time_ms,
+        firmware=heard.firmware,
+    )
 
 
 def dirty_hours(written: ObservationBatch | None) -> list[tuple[DatastreamId, int]]:

@@ -83,6 +83,8 @@ class Pipeline:
         What was let go of before it came here; None: nothing ever is.
     intake_log
         Where messages are kept as they came, before anything else; None: nowhere.
+    is_replay
+        The messages came, and were counted, once before.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class Pipeline:
         retry_max: timedelta = timedelta(seconds=30),
         shed: Shed | None = None,
         intake_log: IntakeLog | None = None,
+        *,
+        is_replay: bool = False,
     ) -> None:
         self._gatherer = gatherer
         self._assessor = assessor
@@ -110,6 +114,7 @@ class Pipeline:
         self._retry_max_s = retry_max.total_seconds()
         self._shed = shed or Shed(())
         self._intake_log = intake_log
+        self._is_replay = is_replay
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
         self._once = Once(_LOG)
@@ -221,7 +226,7 @@ class Pipeline:
         try:
             entry = entry_of(batch, self._ledger, shed)
             with self._book.begin() as connection:
-                write(connection, entry, batch, written)
+                write(connection, entry, batch, written, is_replay=self._is_replay)
         except BaseException:
             self._ledger.forget()  # what is in memory ran ahead of the book
             self._shed.give_back(shed)

@@ -75,6 +75,29 @@ def put(
     most_bytes: int = MAX_BYTES,
 ) -> None:
     """Keep `letters`; the same payload on the same topic is one row that counts its times."""
+    new = excluded(dead_letter)
+    update = {
+        "times": dead_letter.c.times + new.times,
+        "kind": new.kind,
+        "reason": new.reason,
+        "received_at_ms": new.received_at_ms,
+    }
+    if rows := _rows(letters):
+        before = _last_id(connection)
+        upsert(connection, dead_letter, rows, ("digest",), update)
+        if before // _TRIM_EVERY != _last_id(connection) // _TRIM_EVERY:
+            trim(connection, most, most_bytes)
+
+
+def put_again(connection: Connection, letters: Iterable[DeadLetter]) -> None:
+    """Keep `letters` that are being replayed: one that is there did not come once more.
+
+    Its reason is written anew, for it may be another one by now.
+    """
+    upsert(connection, dead_letter, _rows(letters), ("digest",), ("kind", "reason"))
+
+
+def _rows(letters: Iterable[DeadLetter]) -> list[dict[str, object]]:
     rows: dict[str, dict[str, object]] = {}
     times: Counter[str] = Counter()
     for letter in letters:
@@ -92,18 +115,7 @@ def put(
             "digest": digest,
             "times": times[digest],
         }
-    if rows:
-        new = excluded(dead_letter)
-        update = {
-            "times": dead_letter.c.times + new.times,
-            "kind": new.kind,
-            "reason": new.reason,
-            "received_at_ms": new.received_at_ms,
-        }
-        before = _last_id(connection)
-        upsert(connection, dead_letter, list(rows.values()), ("digest",), update)
-        if before // _TRIM_EVERY != _last_id(connection) // _TRIM_EVERY:
-            trim(connection, most, most_bytes)
+    return list(rows.values())
 
 
 def trim(connection: Connection, most: int = MAX_LETTERS, most_bytes: int = MAX_BYTES) -> int:

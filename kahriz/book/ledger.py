@@ -18,10 +18,68 @@ class BootRecord:
 
     ``floor_seq`` is the oldest reading it still held when last heard (or the first one we ever
     heard); ``ranges`` are the inclusive ranges of sequence numbers that are durable, in order.
+    ``first_seq`` is the floor it began with, when it was first heard.
     """
 
     floor_seq: int
     ranges: tuple[tuple[int, int], ...]
+    first_seq: int = 0
+    first_heard_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """How complete one boot of one device is; counts are readings.
+
+    Attributes
+    ----------
+    device, boot
+        Whose count this is.
+    first, last
+        The first number that was to come when it was first heard, and the highest that came.
+    received
+        How many of them came.
+    lost
+        Holes that the device said it can no longer fill.
+    pending
+        Holes that may still be filled.
+    """
+
+    device: str
+    boot: int
+    first: int
+    last: int
+    received: int
+    lost: int
+    pending: int
+
+    @property
+    def due(self) -> int:
+        """How many there would be without a hole."""
+        return self.received + self.lost + self.pending
+
+
+def gaps(connection: Connection, device: str | None = None) -> list[Gaps]:
+    """Return how complete each boot is, of one device or of all, in their order."""
+    return [_gaps(*key, record) for key, record in all_boots(connection, device).items()]
+
+
+def _gaps(device: str, boot: int, record: BootRecord) -> Gaps:
+    last = max([record.floor_seq - 1, *(last for _, last in record.ranges)])
+
+    def between(first: int, end: int) -> int:
+        return sum(max(0, min(b, end - 1) - max(a, first) + 1) for a, b in record.ranges)
+
+    floor, first = record.floor_seq, record.first_seq
+    return Gaps(
+        device,
+        boot,
+        first,
+        last,
+        received=sum(b - a + 1 for a, b in record.ranges),
+        lost=max(floor - first, 0) - between(first, floor),
+        pending=last - floor + 1 - between(floor, last + 1),
+    )
 
 
 def find_boot(connection: Connection, device: str, boot: int) -> BootRecord | None:
@@ -39,6 +97,24 @@ def find_boot(connection: Connection, device: str, boot: int) -> BootRecord | No
         .order_by(received_range.c.first_seq)
     )
     return BootRecord(floor, tuple((first, last) for first, last in rows))
+
+
+def all_boots(
+    connection: Connection, device: str | None = None
+) -> dict[tuple[str, int], BootRecord]:
+    """Return what is known of every boot, of one device or of all, by (device, boot)."""
+    boots, ranges = select(boot_table), select(received_range)
+    if device is not None:
+        boots = boots.where(boot_table.c.device == device)
+        ranges = ranges.where(received_range.c.device == device)
+    found: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    for row in connection.execute(ranges.order_by(received_range.c.first_seq)):
+        found.setdefault((row.device, row.boot), []).append((row.first_seq, row.last_seq))
+    return {
+        key: BootRecord(row.floor_seq, tuple(found.get(key, ())), row.first_seq, row.first_heard_ms)
+        for row in connection.execute(boots.order_by(boot_table.c.device, boot_table.c.boot))
+        for key in [(row.device, row.boot)]
+    }
 
 
 def put_ranges(

@@ -145,6 +145,8 @@ class Reader:
         judged = self._assessor.assess(batch)
         rows = judged.observations
         said = np.isfinite(rows.value)
+        if not said.any():
+            return
         came._columns.append(
             (
                 rows.stream[said],

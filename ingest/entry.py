@@ -41,10 +41,12 @@ class Entry:
                 yield device, _ack_payload(boot, *upto_also)
 
 
-def entry_of(batch: Gathered, boots: Ledger, shed: Mapping[str, int] | None = None) -> Entry:
+def entry_of(
+    batch: Gathered, boots: Ledger, shed: Mapping[tuple[str, Reason], int] | None = None
+) -> Entry:
     """Return what `batch` adds to the ledger `boots`, which is changed by it.
 
-    `shed` is how many messages of each device were let go of since the last batch.
+    `shed` is how many messages of each device were let go of since the last batch, and why.
     """
     entry = Entry(batch.received_at.date())
     received_at_ms = to_ms(batch.received_at)
@@ -53,8 +55,8 @@ def entry_of(batch: Gathered, boots: Ledger, shed: Mapping[str, int] | None = No
         _count(entry, part, boots)
     for device, reason in batch.set_aside:
         entry.count(device).refuse(reason)
-    for device, n in (shed or {}).items():
-        entry.count(device).refuse(Reason.OVERFLOW, n)
+    for (device, reason), n in (shed or {}).items():
+        entry.count(device).refuse(reason, n)
     _sum_up(entry)
     return entry
 

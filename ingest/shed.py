@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from ingest import topics
-from kahriz.book.days import STRANGERS
+from kahriz.book.days import STRANGERS, Reason
 
 
 class Shed:
@@ -21,25 +21,25 @@ class Shed:
 
     def __init__(self, known: Collection[str]) -> None:
         self._known = frozenset(known)
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[tuple[str, Reason]] = Counter()
         self._lock = threading.Lock()
 
-    def add(self, topic: str) -> None:
-        """Count one message."""
+    def add(self, topic: str, reason: Reason = Reason.OVERFLOW) -> None:
+        """Count one message, let go of for one of the reasons of `Fate.SHED`."""
         said = topics.parse(topic)
         device = said.device if said and said.device in self._known else STRANGERS
         with self._lock:
-            self._counts[device] += 1
+            self._counts[device, reason] += 1
 
-    def take(self) -> Mapping[str, int]:
-        """Return what was counted since the last call, and count from nought again."""
+    def take(self) -> Mapping[tuple[str, Reason], int]:
+        """Return what was counted since the last call, by device and reason, and begin anew."""
         if not self._counts:
             return {}
         with self._lock:
             taken, self._counts = self._counts, Counter()
         return taken
 
-    def give_back(self, taken: Mapping[str, int]) -> None:
+    def give_back(self, taken: Mapping[tuple[str, Reason], int]) -> None:
         """Count `taken` again: it could not be entered in the book."""
         with self._lock:
             self._counts.update(taken)

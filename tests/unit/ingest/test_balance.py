@@ -103,14 +103,19 @@ BATCH = st.lists(st.one_of(GOOD, MIXED, WHOLE), min_size=1, max_size=6)
 @settings(max_examples=25, deadline=None)
 @given(
     batches=st.lists(BATCH, min_size=1, max_size=5),
-    shed=st.lists(st.sampled_from([UP, "elsewhere"]), max_size=5),
+    shed=st.lists(
+        st.tuples(
+            st.sampled_from([UP, "elsewhere"]), st.sampled_from([Reason.OVERFLOW, Reason.RATE])
+        ),
+        max_size=5,
+    ),
     book_fails=st.lists(st.booleans(), max_size=4),
     store_is_away=st.integers(0, 2),
 )
 def test_received_is_stored_and_duplicate_and_quarantined_and_shed(
     tmp_path_factory: pytest.TempPathFactory,
     batches: list[list[tuple[str, bytes, int]]],
-    shed: list[str],
+    shed: list[tuple[str, Reason]],
     book_fails: list[bool],
     store_is_away: int,
 ) -> None:
@@ -118,8 +123,8 @@ def test_received_is_stored_and_duplicate_and_quarantined_and_shed(
     house.store.behind = PickyStore()
     house.store.errors = [StoreUnavailable("away") for _ in range(store_is_away)]
     house.pipeline._shed = lost = Shed([DEVICE])
-    for topic in shed:
-        lost.add(topic)
+    for topic, reason in shed:
+        lost.add(topic, reason)
     behind = house.book
     house.pipeline._book = FailingBook(behind, book_fails)  # type: ignore[assignment]
     for i, batch in enumerate(batches):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, case, delete, func, select
 
 from kahriz.book.tables import boot as boot_table
 from kahriz.book.tables import received_range
@@ -82,6 +83,39 @@ def _gaps(device: str, boot: int, record: BootRecord) -> Gaps:
     )
 
 
+_BEYOND = received_range.c.last_seq >= boot_table.c.floor_seq
+_FIRST_BEYOND = case(
+    (received_range.c.first_seq < boot_table.c.floor_seq, boot_table.c.floor_seq),
+    else_=received_range.c.first_seq,
+)
+# Of every boot, what lies between its floor and its end, less what of that has come.
+_PENDING = (
+    select(
+        boot_table.c.device,
+        func.max(received_range.c.last_seq)
+        - boot_table.c.floor_seq
+        + 1
+        - func.sum(received_range.c.last_seq - _FIRST_BEYOND + 1),
+    )
+    .join_from(
+        boot_table,
+        received_range,
+        (received_range.c.device == boot_table.c.device)
+        & (received_range.c.boot == boot_table.c.boot)
+        & _BEYOND,
+    )
+    .group_by(boot_table.c.device, boot_table.c.boot, boot_table.c.floor_seq)
+)
+
+
+def pending(connection: Connection) -> Counter[str]:
+    """Return how many holes of each device may still be filled, over all its boots."""
+    found: Counter[str] = Counter()
+    for device, n in connection.execute(_PENDING):
+        found[device] += int(n)
+    return found
+
+
 def find_boot(connection: Connection, device: str, boot: int) -> BootRecord | None:
     """Return what is known of one boot, or None if it was never heard."""
     floor = connection.execute(
@@ -117,20 +151,22 @@ def all_boots(
     }
 
 
+_REMOVE = delete(received_range).where(
+    received_range.c.device == bindparam("of"),
+    received_range.c.boot == bindparam("by"),
+    received_range.c.first_seq == bindparam("at"),
+)
+
+
 def put_ranges(
     connection: Connection,
     added: Iterable[tuple[str, int, int, int]],
     removed: Iterable[tuple[str, int, int]],
 ) -> None:
     """Write ranges (device, boot, first, last), after taking out those (device, boot, first)."""
-    for device, boot, first in removed:
-        connection.execute(
-            delete(received_range).where(
-                received_range.c.device == device,
-                received_range.c.boot == boot,
-                received_range.c.first_seq == first,
-            )
-        )
+    gone = [{"of": device, "by": boot, "at": first} for device, boot, first in removed]
+    if gone:
+        connection.execute(_REMOVE, gone)
     rows = [
         {"device": device, "boot": boot, "first_seq": first, "last_seq": last}
         for device, boot, first, last in added

@@ -112,3 +112,5 @@ def test_received_lost_and_pending_are_what_sets_of_numbers_would_say(
     assert found.lost <= lost, "what was counted as lost and came after all is received"
     assert found.lost == len(set(range(messages[0][2], floor)) - came)
     assert found.pending == len(set(range(floor, max(came) + 1)) - came)
+    with book.read() as connection:
+        assert ledger.pending(connection)[device] == found.pending

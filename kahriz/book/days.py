@@ -90,7 +90,8 @@ def put_days(connection: Connection, counts: Iterable[DayCount]) -> None:
     """Add `counts` to what is known of their devices and days: two statements, however many."""
     rows: list[dict[str, Any]] = []
     reasons: list[dict[str, Any]] = []
-    for count in counts:
+    # In one order, whoever writes: two instances on PostgreSQL would wait for each other else.
+    for count in sorted(counts, key=lambda count: (count.device, count.day)):
         key = {"device": count.device, "day": count.day}
         rows.append(key | {name: getattr(count, name) for name in _COUNTS})
         reasons += [

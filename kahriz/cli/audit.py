@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
 import typer
@@ -15,12 +16,14 @@ from rich.table import Table
 
 from ingest.audit import Audit, Report
 from ingest.replay import gatherer_of
-from kahriz.book import ledger
+from kahriz.book import check, checkpoints, days, ledger
+from kahriz.book.days import DayCount
 from kahriz.book.ledger import Gaps
 from kahriz.cli.dead_letters import printable
 from kahriz.cli.opened import Opened, opened
 from kahriz.clock import from_ms, iso
 
+_FRESH_MS = 15_000
 _PARTS = ("files", "days", "intake", "ledger", "store")
 
 
@@ -36,6 +39,9 @@ def audit(
     ] = 30.0,
     limit: Annotated[int, typer.Option(min=1, help="Findings of a part shown at most.")] = 20,
     gaps: Annotated[bool, typer.Option(help="Show every boot of every device.")] = False,
+    last_days: Annotated[
+        int, typer.Option("--days", min=0, help="Show the books of the last days, UTC.")
+    ] = 0,
 ) -> None:
     """Compare raw intake, ledger, store and books; exit 1 where they disagree.
 
@@ -45,11 +51,16 @@ def audit(
     """
     with opened(read_only=True) as house:
         now = house.settings.clock.clock()()
-        settle = timedelta(seconds=settle_s * house.settings.clock.speed)
+        settle = timedelta(seconds=(settle_s + _waits_s(house)) * house.settings.clock.speed)
         with _reaching() as reached:
             report = _audit(house, limit).run(now, timedelta(hours=hours), settle, reached)
-        boots = _gaps(house) if "days" in report.compared else []
+        can_read = "days" in report.compared
+        boots = _gaps(house) if can_read else []
+        since = now.date() - timedelta(days=last_days - 1)
+        counts = _days(house, since) if can_read and last_days else []
     Console().print(_table(report))
+    if counts:
+        Console().print(_books(counts))
     for line in _complete(boots, each=gaps):
         typer.echo(line)
     for finding in report.findings:
@@ -78,6 +89,39 @@ def _audit(house: Opened, limit: int) -> Audit:
 def _gaps(house: Opened) -> list[Gaps]:
     with house.book.read() as connection:
         return ledger.gaps(connection)
+
+
+def _days(house: Opened, since: date) -> list[DayCount]:
+    with house.book.read() as connection:
+        return days.days(connection, since=since)
+
+
+def _waits_s(house: Opened, wall: Callable[[], float] = time.time) -> float:
+    """Return for how long ingest has been waiting for its store, if it says that it does [s].
+
+    What came since then lies in the raw intake and cannot be in the store yet.
+    """
+    if check.problems(house.book):
+        return 0.0
+    with house.book.read() as connection:
+        said = checkpoints.get(connection, "ingest")
+    if said is None or said.get("store", "ok") == "ok" or said.get("since_ms") is None:
+        return 0.0
+    now_ms = wall() * 1000
+    if now_ms - said["wall_ms"] > _FRESH_MS:
+        return 0.0  # it does not wait, it is gone
+    typer.echo(f"ingest waits for the store: {said['store']}; what came since is not asked for")
+    return float(now_ms - said["since_ms"]) / 1000
+
+
+def _books(counts: list[DayCount]) -> Table:
+    names = ("received", "stored", "duplicate", "lost")
+    table = Table("day", "device", *names, "quarantined and shed")
+    for count in counts:
+        why = ", ".join(f"{n} {reason}" for reason, n in sorted(count.reasons.items()))
+        figures = (str(getattr(count, name)) for name in names)
+        table.add_row(str(count.day), escape(count.device) or "(strangers)", *figures, why)
+    return table
 
 
 def _table(report: Report) -> Table:

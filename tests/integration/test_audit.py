@@ -462,3 +462,36 @@ def test_which_letters_to_replay_has_to_be_said_once(
     ingest: Ingest, run: Run, words: tuple[str, ...]
 ) -> None:
     assert run("dead-letters", "replay", *words)[0] == 2
+
+
+def test_the_books_of_the_last_days_are_shown(ingest: Ingest, run: Run) -> None:
+    ingest.clock.now = NOW - timedelta(days=2)
+    ingest.take([message(50)])
+    _, out, _ = run("audit", "--days", "1")
+    (own,) = [line for line in out.splitlines() if f"2026-11-25 │ {DEVICE}" in line]
+    (strange,) = [line for line in out.splitlines() if "2026-11-25 │ (strangers)" in line]
+
+    assert own.split("│")[3:7] == [" 29       ", " 22     ", " 5         ", " 0    "]
+    assert "1 decode_error, 1 wrong_unit" in own
+    assert "1 unknown_device" in strange
+    assert "2026-11-23 │" not in out
+    assert "2026-11-23 │" in run("audit", "--days", "3")[1]
+
+
+@pytest.mark.parametrize(("age_s", "code"), [(2, 0), (20, 1)])
+def test_what_ingest_waits_to_store_is_not_asked_for_while_it_says_so(
+    ingest: Ingest, run: Run, age_s: int, code: int
+) -> None:
+    log = IntakeLog(ingest.folder / "intake", timedelta(hours=48), 2**30)
+    topic, payload = message(30)
+    log.append(to_ms(NOW - timedelta(minutes=8)), [topic], [payload])
+    log.close()
+    wall_ms = int(datetime.now(UTC).timestamp() * 1000)
+    said = {"wall_ms": wall_ms - age_s * 1000, "since_ms": wall_ms - 600_000, "store": "disk full"}
+    book = ingest.book()
+    with book.begin() as connection:
+        checkpoints.put(connection, "ingest", said)
+    book.close()
+    found, out, _ = run("audit")
+
+    assert (found, "ingest waits for the store: disk full" in out) == (code, code == 0), out

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.gather import Gathered, Gatherer, Part
+from ingest.gather import Gathered, Gatherer
 from ingest.judge import Assessor
 from ingest.ledger import Ranges
+from ingest.parts import NONE
 from ingest.replay import incoming
 from kahriz.book.dead_letters import digest_of
 from kahriz.clock import from_ms
@@ -124,22 +125,24 @@ class Reader:
         if self._letters:
             for i, message in enumerate(messages):
                 is_due[i] &= digest_of(message.topic, message.payload) not in self._letters
-        for part in batch.parts:
-            self._enter(came, part, is_due)
+        p = batch.parts
+        columns = (p.message, p.device, p.boot, p.first_seq, p.n_rows)
+        for at, device, boot, first, n in zip(*(c.tolist() for c in columns), strict=True):
+            if boot != NONE:
+                key = (self._gatherer.devices[device], boot)
+                is_due[at] &= self._enter(came, key, (first, first + n - 1), is_due[at])
         self._expect(came, batch, is_due)
 
-    def _enter(self, came: Came, part: Part, is_due: NDArray[np.bool_]) -> None:
-        r = part.readings
-        if r.boot is None or r.first_seq is None:
-            return
-        key, first, last = (part.device, r.boot), r.first_seq, r.first_seq + r.n_rows - 1
-        came.numbers.setdefault(key, Ranges()).add(first, last)
+    def _enter(self, came: Came, key: BootKey, span: tuple[int, int], is_due: bool) -> bool:
+        """Note what came of a boot; return whether the ledger has all of it, where it is due."""
+        came.numbers.setdefault(key, Ranges()).add(*span)
         known = self._ledger.get(key)
-        if is_due[part.source] and (known is None or known.count_between(first, last) < r.n_rows):
-            is_due[part.source] = False
-            unknown = came.unknown.setdefault(key, Ranges())
-            for a, b in without((first, last), known):
-                unknown.add(a, b)
+        if not is_due or (known and known.count_between(*span) == span[1] - span[0] + 1):
+            return is_due
+        unknown = came.unknown.setdefault(key, Ranges())
+        for part in without(span, known):
+            unknown.add(*part)
+        return False
 
     def _expect(self, came: Came, batch: Gathered, is_due: NDArray[np.bool_]) -> None:
         judged = self._assessor.assess(batch)

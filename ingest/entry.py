@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 from sqlalchemy import Connection
 
-from ingest.gather import Gathered, Part
-from ingest.ledger import BootLedger, Ledger
+from ingest.gather import Gathered
+from ingest.ledger import BootLedger, Ledger, Ranges
+from ingest.outbox import Note
+from ingest.parts import NONE, Longs, Parts
+from ingest.topics import ack_topic
 from kahriz.book import days, dead_letters, devices, ledger, rollups
 from kahriz.book.days import STRANGERS, DayCount, Fate, Reason
 from kahriz.book.devices import Heard
@@ -34,31 +36,112 @@ class Entry:
         """Return the counts of `device`, to be added to."""
         return self.days.setdefault(device, DayCount(device, self.day))
 
-    def acknowledgements(self) -> Iterator[tuple[str, bytes]]:
-        """Yield (device, payload of ``down/ack``) where there is anything to free."""
-        for (device, boot), state in self.boots.items():
+    def acknowledgements(self) -> Iterator[Note]:
+        """Yield what to tell each device on ``down/ack``, where there is anything to free."""
+        for key, state in self.boots.items():
             if (upto_also := state.acknowledgement()) != (None, []):
-                yield device, _ack_payload(boot, *upto_also)
+                yield Note(key, ack_topic(key[0]), _ack_payload(key[1], *upto_also))
+
+
+@dataclass(frozen=True, slots=True)
+class _BootPart:
+    """What a batch holds of one boot of one device: runs of numbers without a hole."""
+
+    device: int
+    boot: int
+    firsts: list[int]
+    lasts: list[int]
+    n_rows: int
+    begins_at: int
+    oldest: int
 
 
 def entry_of(
-    batch: Gathered, boots: Ledger, shed: Mapping[tuple[str, Reason], int] | None = None
+    batch: Gathered,
+    names: Sequence[str],
+    boots: Ledger,
+    shed: Mapping[tuple[str, Reason], int] | None = None,
 ) -> Entry:
     """Return what `batch` adds to the ledger `boots`, which is changed by it.
 
-    `shed` is how many messages of each device were let go of since the last batch, and why.
+    `names` are the devices that the batch's parts point into; `shed` is how many messages of each
+    device were let go of since the last batch, and why.
     """
-    entry = Entry(batch.received_at.date())
-    received_at_ms = to_ms(batch.received_at)
-    for part in batch.parts:
-        _add(entry.heard.setdefault(part.device, Heard(part.device, received_at_ms)), part)
-        _count(entry, part, boots)
+    entry = Entry(batch.received_at.date(), _heard(batch.parts, names, to_ms(batch.received_at)))
+    refused = _refused(batch)
+    for device_at, n_rows in _uncounted_rows(batch.parts):
+        count = entry.count(names[device_at])
+        reasons = refused.pop((device_at, NONE), {})
+        count.received += n_rows
+        count.stored += n_rows - len(reasons)
+        count.reasons.update(reasons.values())
+    for part in _by_boot(batch.parts):
+        device = names[part.device]
+        state = boots.boot(device, part.boot, part.begins_at)
+        entry.boots[device, part.boot] = state
+        spans = zip(part.firsts, part.lasts, strict=True)
+        reasons = {
+            number: reason
+            for number, reason in refused.get((part.device, part.boot), {}).items()
+            if not state.ranges.count_between(number, number)
+        }
+        n_new = sum(state.ranges.add(first, last) for first, last in spans)
+        count = entry.count(device)
+        count.received += part.n_rows
+        count.duplicate += part.n_rows - n_new
+        count.stored += n_new - len(reasons)
+        if reasons:
+            count.reasons.update(reasons.values())
+        if part.oldest != NONE:
+            count.lost += state.raise_floor(part.oldest)
     for device, reason in batch.set_aside:
         entry.count(device).refuse(reason)
     for (device, reason), n in (shed or {}).items():
         entry.count(device).refuse(reason, n)
     _sum_up(entry)
     return entry
+
+
+def _refused(batch: Gathered) -> dict[tuple[int, int], dict[int, Reason]]:
+    """Return by (device, boot) the numbers that were refused when they first came, and why.
+
+    Without a count of the device's own (boot `NONE`) a reading's name is its message and row.
+    """
+    found: dict[tuple[int, int], dict[int, Reason]] = {}
+    if not batch.refused:
+        return found
+    came: dict[tuple[int, int], Ranges] = {}
+    p = batch.parts
+    order = np.argsort(p.message, kind="stable")
+    columns = (p.message, p.device, p.boot, p.first_seq, p.n_rows)
+    for message, device, boot, first, n in zip(*(c[order].tolist() for c in columns), strict=True):
+        key, begin = (device, boot), message << 32 if boot == NONE else first
+        before = came.setdefault(key, Ranges())
+        for row, reason in batch.refused.get(message, {}).items():
+            if not before.count_between(begin + row, begin + row):
+                found.setdefault(key, {})[begin + row] = reason
+        before.add(begin, begin + n - 1)
+    return found
+
+
+def _uncounted_rows(parts: Parts) -> list[tuple[int, int]]:
+    """Return (device, readings) of the payloads that have no place in a device's count."""
+    rows = np.flatnonzero(parts.boot == NONE)
+    if not len(rows):
+        return []
+    device, at = np.unique(parts.device[rows], return_inverse=True)
+    n = np.bincount(at, parts.n_rows[rows]).astype(np.int64)
+    return list(zip(device.tolist(), n.tolist(), strict=True))
+
+
+def _sum_up(entry: Entry) -> None:
+    for count in entry.days.values():
+        if count.device != STRANGERS:
+            heard = entry.heard.setdefault(count.device, Heard(count.device))
+            heard.received, heard.duplicate = count.received, count.duplicate
+            heard.lost = count.lost
+            if count.reasons:
+                heard.quarantined, heard.shed = count.of(Fate.QUARANTINED), count.of(Fate.SHED)
 
 
 def write(
@@ -105,54 +188,96 @@ def dirty_hours(written: ObservationBatch | None) -> list[tuple[DatastreamId, in
     if written is None or not len(written):
         return []
     hours = written.time.astype(np.int64) // HOUR_MS
-    pairs = np.unique(np.stack([written.stream.astype(np.int64), hours]), axis=1)
+    least = int(hours.min())
+    span = int(hours.max()) - least + 1
+    keys = np.unique(written.stream.astype(np.int64) * span + (hours - least))
     return [
-        (written.datastreams[stream], hour * HOUR_MS)
-        for stream, hour in zip(*pairs.tolist(), strict=True)
+        (written.datastreams[stream], (hour + least) * HOUR_MS)
+        for stream, hour in zip((keys // span).tolist(), (keys % span).tolist(), strict=True)
     ]
 
 
-def _add(heard: Heard, part: Part) -> None:
-    r = part.readings
-    heard.firmware = r.firmware or heard.firmware
-    if part.last_time_ms is not None:
-        heard.last_time_ms = max(heard.last_time_ms or part.last_time_ms, part.last_time_ms)
-    if r.boot is not None and r.first_seq is not None:
-        place = (r.boot, r.first_seq + r.n_rows - 1)
-        heard.boot, heard.last_seq = max(place, (heard.boot or 0, heard.last_seq or 0))
+def _heard(parts: Parts, names: Sequence[str], received_at_ms: int) -> dict[str, Heard]:
+    """Return what was heard of each device, without its counts."""
+    if not len(parts):
+        return {}
+    last_seq = np.where(parts.boot == NONE, NONE, parts.first_seq + parts.n_rows - 1)
+    order = np.lexsort((last_seq, parts.boot, parts.device))
+    device = parts.device[order]
+    begins = _begins(device)
+    ends = np.append(begins[1:], len(device)) - 1
+    last_ms = np.maximum.reduceat(parts.last_time_ms[order], begins)
+    firmware = _firmware(parts)
+    rows = zip(
+        device[begins].tolist(),
+        _said(parts.boot[order][ends]),
+        _said(last_seq[order][ends]),
+        _said(last_ms),
+        strict=True,
+    )
+    return {
+        names[d]: Heard(names[d], received_at_ms, boot, seq, last, firmware.get(d))
+        for d, boot, seq, last in rows
+    }
 
 
-def _count(entry: Entry, part: Part, boots: Ledger) -> None:
-    """Enter a payload's numbers, and give each of its readings its one fate."""
-    r, count = part.readings, entry.count(part.device)
-    n_new, refused = r.n_rows, part.refused
-    if r.boot is not None and (first := r.first_seq) is not None:
-        # A device still holds what it sends: an `oldest` beyond that is a fault of its
-        # firmware, and believing it would free readings that never came.
-        oldest = None if r.oldest_seq is None else min(r.oldest_seq, first)
-        state = boots.boot(part.device, r.boot, oldest, first)
-        entry.boots[part.device, r.boot] = state
-        refused = {
-            row: reason
-            for row, reason in refused.items()
-            if not state.ranges.count_between(first + row, first + row)
-        }
-        n_new = state.ranges.add(first, first + r.n_rows - 1)
-        if oldest is not None:
-            count.lost += state.raise_floor(oldest)
-    count.received += r.n_rows
-    count.duplicate += r.n_rows - n_new
-    count.stored += n_new - len(refused)
-    count.reasons.update(refused.values())
+def _firmware(parts: Parts) -> dict[int, str]:
+    """Return the last firmware each device named, by the order its messages came in."""
+    if parts.firmware.count(None) == len(parts.firmware):
+        return {}
+    said = zip(parts.message.tolist(), parts.device.tolist(), parts.firmware, strict=True)
+    return {device: fw for _, device, fw in sorted(s for s in said if s[2] is not None) if fw}
 
 
-def _sum_up(entry: Entry) -> None:
-    for count in entry.days.values():
-        if count.device != STRANGERS:
-            heard = entry.heard.setdefault(count.device, Heard(count.device))
-            heard.received, heard.duplicate = count.received, count.duplicate
-            heard.quarantined, heard.shed = count.of(Fate.QUARANTINED), count.of(Fate.SHED)
-            heard.lost = count.lost
+def _by_boot(parts: Parts) -> Iterator[_BootPart]:
+    """Yield what the batch holds of each boot, in the order the boots were first heard."""
+    counted = np.flatnonzero(parts.boot != NONE)
+    if not len(counted):
+        return
+    first, boot, device = parts.first_seq[counted], parts.boot[counted], parts.device[counted]
+    order = np.lexsort((first, boot, device))
+    first, boot, device = first[order], boot[order], device[order]
+    n_rows, arrival = parts.n_rows[counted][order], parts.message[counted][order]
+    stop = first + n_rows
+    # A device still holds what it sends: an `oldest` beyond that is a fault of its firmware, and
+    # believing it would free readings that never came.
+    oldest = np.minimum(parts.oldest_seq[counted][order], first)
+    is_boot = np.ones(len(order), np.bool_)
+    is_boot[1:] = (device[1:] != device[:-1]) | (boot[1:] != boot[:-1])
+    is_run = is_boot.copy()
+    is_run[1:] |= first[1:] != stop[:-1]
+    runs = np.flatnonzero(is_run)
+    run_first = first[runs].tolist()
+    run_last = (stop[np.append(runs[1:], len(order)) - 1] - 1).tolist()
+    boots = np.flatnonzero(is_boot)
+    bounds = [*np.searchsorted(runs, boots).tolist(), len(runs)]
+    ends = np.append(boots[1:], len(order))
+    found: list[tuple[int, _BootPart]] = []
+    for i, (begin, end) in enumerate(zip(boots.tolist(), ends.tolist(), strict=True)):
+        came_first = begin + int(arrival[begin:end].argmin())
+        said = int(oldest[came_first])
+        part = _BootPart(
+            int(device[begin]),
+            int(boot[begin]),
+            run_first[bounds[i] : bounds[i + 1]],
+            run_last[bounds[i] : bounds[i + 1]],
+            int(n_rows[begin:end].sum()),
+            int(first[came_first]) if said == NONE else said,
+            int(oldest[begin:end].max()),
+        )
+        found.append((int(arrival[came_first]), part))
+    yield from (part for _, part in sorted(found, key=lambda pair: pair[0]))
+
+
+def _begins(sorted_column: Longs) -> Longs:
+    """Return where each run of equal values begins."""
+    begins = np.ones(len(sorted_column), np.bool_)
+    begins[1:] = sorted_column[1:] != sorted_column[:-1]
+    return np.flatnonzero(begins)
+
+
+def _said(column: Longs) -> list[int | None]:
+    return [None if number == NONE else number for number in column.tolist()]
 
 
 def _changes(
@@ -175,9 +300,9 @@ def _changes(
 
 
 def _ack_payload(boot: int, upto: int | None, also: Iterable[tuple[int, int]]) -> bytes:
-    said: dict[str, object] = {"boot": boot}
+    said = f'{{"boot":{boot}'
     if upto is not None:
-        said["upto"] = upto
+        said += f',"upto":{upto}'
     if also:
-        said["also"] = [list(pair) for pair in also]
-    return json.dumps(said, separators=(",", ":")).encode()
+        said += ',"also":[' + ",".join(f"[{first},{last}]" for first, last in also) + "]"
+    return (said + "}").encode()

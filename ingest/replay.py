@@ -10,6 +10,7 @@ Ingest has to be stopped meanwhile: it keeps the ledger in memory, and the store
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from ingest.allowance import Allowance
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.metrics import Health, Metrics
-from ingest.mqtt import Incoming
+from ingest.outbox import Note
 from ingest.pipeline import Pipeline
+from ingest.waiting import Incoming
 from ingest.worker import History
 from kahriz.book import Book, checkpoints, dead_letters
 from kahriz.book.dead_letters import KeptLetter
@@ -43,7 +46,7 @@ class _Silent:
     def acknowledge(self, messages: Sequence[Incoming]) -> None:
         """Do nothing."""
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, notes: Iterable[Note]) -> None:
         """Do nothing."""
 
 
@@ -90,6 +93,7 @@ class Replay:
             self._clock,
             self._metrics,
             Health(),
+            Allowance(rate=0.0, burst=sys.maxsize),
             timedelta(seconds=settings.retry_max_s),
             is_replay=True,
         )

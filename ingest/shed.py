@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ingest import topics
 from kahriz.book.days import STRANGERS, Reason
@@ -24,12 +24,16 @@ class Shed:
         self._counts: Counter[tuple[str, Reason]] = Counter()
         self._lock = threading.Lock()
 
-    def add(self, topic: str, reason: Reason = Reason.OVERFLOW) -> None:
-        """Count one message, let go of for one of the reasons of `Fate.SHED`."""
-        said = topics.parse(topic)
-        device = said.device if said and said.device in self._known else STRANGERS
-        with self._lock:
-            self._counts[device, reason] += 1
+    def add(self, names: Iterable[str], reason: Reason) -> None:
+        """Count a message on each of these topics, let go of for a reason of `Fate.SHED`."""
+        counts = Counter((self._device(name), reason) for name in names)
+        if counts:
+            with self._lock:
+                self._counts.update(counts)
+
+    def _device(self, name: str) -> str:
+        said = topics.parse(name)
+        return said.device if said and said.device in self._known else STRANGERS
 
     def take(self) -> Mapping[tuple[str, Reason], int]:
         """Return what was counted since the last call, by device and reason, and begin anew."""

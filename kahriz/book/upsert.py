@@ -47,7 +47,7 @@ def upsert(
     if where is None and not isinstance(update, Mapping):
         statement = _plain(dialect, table, key, tuple(update), tuple(adding))
     else:
-        statement = _statement(dialect, table, key, update, adding, where)
+        statement = statement_of(dialect, table, key, update, where, adding)
     connection.execute(statement, list(rows))
 
 
@@ -66,17 +66,18 @@ def _plain(
     adding: tuple[str, ...],
 ) -> Any:
     # Making a statement takes longer than inserting a few rows with it.
-    return _statement(dialect, table, keys, update, adding, None)
+    return statement_of(dialect, table, keys, update, None, adding)
 
 
-def _statement(
+def statement_of(
     dialect: str,
     table: Table,
     keys: tuple[str, ...],
     update: Sequence[str] | Mapping[str, Any],
-    adding: Sequence[str],
-    where: ColumnElement[bool] | None,
+    where: ColumnElement[bool] | None = None,
+    adding: Sequence[str] = (),
 ) -> Any:
+    """Return the statement of `upsert`, for whoever runs the same one often and keeps it."""
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     if not update and not adding:
         return insert.on_conflict_do_nothing(index_elements=keys)

@@ -33,7 +33,7 @@ def heard(
     for first, last, oldest in messages:
         with book.begin() as connection:
             state = Ledger(lambda d, b: ledger.find_boot(connection, d, b)).boot(
-                device, boot, oldest, first
+                device, boot, first if oldest is None else oldest
             )
             state.ranges.add(first, last)
             lost += 0 if oldest is None else state.raise_floor(oldest)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, update
 
+from ingest.allowance import Allowance
 from ingest.judge import Assessor
 from ingest.metrics import Health, Metrics
 from ingest.pipeline import Pipeline
@@ -68,6 +69,7 @@ class Ingest:
             self.clock,
             Metrics(),
             Health(),
+            Allowance(rate=1, burst=1000),
             intake_log=log,
         )
         for batch in batches:

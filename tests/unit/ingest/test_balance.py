@@ -124,7 +124,7 @@ def test_received_is_stored_and_duplicate_and_quarantined_and_shed(
     house.store.errors = [StoreUnavailable("away") for _ in range(store_is_away)]
     house.pipeline._shed = lost = Shed([DEVICE])
     for topic, reason in shed:
-        lost.add(topic, reason)
+        lost.add([topic], reason)
     behind = house.book
     house.pipeline._book = FailingBook(behind, book_fails)  # type: ignore[assignment]
     for i, batch in enumerate(batches):

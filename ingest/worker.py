@@ -22,14 +22,17 @@ from ingest.mqtt import Intake
 from ingest.pipeline import Pipeline, Stopped
 from ingest.rollups import Rollups
 from ingest.sender import Sender
+from ingest.shed import Shed
 from ingest.status_page import StatusPage
 from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
 from kahriz.book import Book, checkpoints
+from kahriz.book.days import Reason
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import DETECTORS
 from kahriz.errors import ConfigError, StoreUnavailable
+from kahriz.intake_log import IntakeLog
 from kahriz.logs import Once, in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
 from kahriz.observations import DatastreamId
@@ -63,6 +66,8 @@ class Worker:
         self._once = Once(_LOG)
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
+        self._shed = Shed(registry.devices)
+        self._intake_log = _intake_log(settings)
         self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
@@ -70,6 +75,8 @@ class Worker:
         ]
         self._pipeline = self._build_pipeline()
         self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
+        if self._intake_log is not None:
+            self._metrics.watch_intake_log(self._intake_log)
         self._page = StatusPage(
             settings.ingest.metrics_host,
             settings.ingest.metrics_port,
@@ -97,6 +104,8 @@ class Worker:
             self._health,
             Allowance(settings.device_rate, settings.device_burst),
             timedelta(seconds=settings.retry_max_s),
+            self._shed,
+            self._intake_log,
         )
 
     def _build_loops(self) -> list[Loop]:
@@ -152,6 +161,7 @@ class Worker:
 
     def _shed_overflow(self, messages: Sequence[Incoming]) -> None:
         self._metrics.shed.labels("overflow").inc(len(messages))
+        self._shed.add([message.topic for message in messages], Reason.OVERFLOW)
 
     def stop(self) -> None:
         """Finish what is in hand and end `run`; safe from a signal handler."""
@@ -225,6 +235,8 @@ class Worker:
         for loop in loops:
             loop.join(5)
         self._page.stop()
+        if self._intake_log is not None:
+            self._intake_log.close()
         self._store.close()
         self._book.close()
         _LOG.info("stopped")
@@ -256,6 +268,12 @@ class History:
         start = from_ms(before_ms - int(self._look_back_ms[stream]))
         series = self._store.series(datastream, start, from_ms(before_ms))
         return series.time.astype(np.int64), series.value
+
+
+def _intake_log(settings: Settings) -> IntakeLog | None:
+    keep = timedelta(hours=settings.ingest.intake_log_hours)
+    most = settings.ingest.intake_log_mb * 2**20
+    return IntakeLog(settings.intake_log, keep, most) if keep else None
 
 
 def _collect_seldom() -> None:

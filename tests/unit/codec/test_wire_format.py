@@ -53,7 +53,7 @@ def test_every_refusal_is_the_documented_one(payload: str, reason: str) -> None:
 def test_the_documented_units_are_those_that_are_converted(name: str, units: str) -> None:
     documented = re.findall(r"`(\S+)`", units)
     with pytest.raises(DecodeError) as caught:
-        converted("record 0", name, 1.0, "furlong")
+        converted(name, 1.0, "furlong")
 
     assert caught.value.reason.partition("expected ")[2].split(" or ") == documented
 

@@ -25,6 +25,9 @@ import msgspec
 from kahriz.codec.explain import check_text, explain_syntax, read_slowly, shown
 from kahriz.errors import DecodeError
 
+MAX_FRAME = 255
+"""Bytes of a frame: no region of LoRaWAN lets a device send more."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _TIME = re.compile(
@@ -114,9 +117,12 @@ def decode_uplink(payload: bytes) -> Uplink:
 
 def _bytes(text: str) -> bytes:
     try:
-        return a2b_base64(text.translate(_URL_SAFE), strict_mode=True)
+        data = a2b_base64(text.translate(_URL_SAFE), strict_mode=True)
     except (Base64Error, ValueError) as error:
         raise DecodeError("", f"data {shown(text)} is not base64: {error}") from error
+    if len(data) > MAX_FRAME:
+        raise DecodeError("", f"data of {len(data)} bytes, a frame has at most {MAX_FRAME}")
+    return data
 
 
 def _instant(text: str) -> int:

@@ -42,7 +42,7 @@ class PayloadDecoder(Protocol):
         f_port
             The frame's port, 1 to 255: some devices tell kinds of frames apart by it.
         data
-            Bytes of the frame, or of the JSON object; not empty.
+            At most 255 bytes of the frame, or 16 KiB of the JSON object; not empty.
         time_ms
             When the network heard it.
         """

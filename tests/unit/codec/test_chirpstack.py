@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -77,6 +78,12 @@ def test_times_are_cut_to_milliseconds(time: str, time_ms: int) -> None:
 )
 def test_base64_of_either_alphabet_is_read(text: str, data: bytes) -> None:
     assert decode_uplink(event(data=text)).data == data
+
+
+def test_a_frame_has_at_most_255_bytes() -> None:
+    assert len(decode_uplink(event(data=b64encode(bytes(255)).decode())).data) == 255
+    with pytest.raises(DecodeError, match="data of 256 bytes, a frame has at most 255"):
+        decode_uplink(event(data=b64encode(bytes(256)).decode()))
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def _chosen(said: Readings, channels: Mapping[str, PayloadChannel]) -> Readings:
     """Return the values that sites.toml names, as the channels it names."""
     kept = [i for i, name in enumerate(said.channel) if name in channels]
     if len({said.row[i] for i in kept}) < said.n_rows:
-        names = ", ".join(repr(name[:64]) for name in said.channel[:_SHOWN])
+        names = ", ".join(repr(name[:24]) for name in said.channel[:_SHOWN])
         raise DecodeError("", f"{names}: a reading without any value that sites.toml names")
     said.row = [said.row[i] for i in kept]
     said.time_ms = [said.time_ms[i] for i in kept]
@@ -150,5 +150,5 @@ def _chosen(said: Readings, channels: Mapping[str, PayloadChannel]) -> Readings:
 def _unchanged(said: Readings) -> Readings:
     for name in said.channel:
         if not _CHANNEL.fullmatch(name):
-            raise DecodeError("", f"{name[:64]!r} is no channel: name it in sites.toml")
+            raise DecodeError("", f"{name[:24]!r} is no channel: name it in sites.toml")
     return said

@@ -202,7 +202,7 @@ def _text(body: bytes, at: int, form: re.Pattern[str], what: str) -> tuple[str, 
         raise DecodeError("", f"truncated: ends after {len(body)} bytes")
     text = body[at : at + length].decode("latin-1")
     if not form.fullmatch(text):
-        raise DecodeError("", f"{what} {text[:64]!a} is not of the form {form.pattern}")
+        raise DecodeError("", f"{what} {text[:20]!a} is not of the form {form.pattern}")
     return text, at + length
 
 

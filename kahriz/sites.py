@@ -54,6 +54,9 @@ Pair = Annotated[tuple[float, float], AfterValidator(_ascending)]
 INGEST_LOGIN = "kahriz-ingest"
 """User name under which ingest hears every device; no device may have it."""
 
+CHIRPSTACK_LOGIN = "kahriz-chirpstack"
+"""User name under which ChirpStack tells of LoRaWAN devices; no device may have it either."""
+
 
 class SiteKind(StrEnum):
     """Where along the water's way a site lies."""
@@ -107,8 +110,8 @@ class Sensor(BaseModel):
     @field_validator("device")
     @classmethod
     def _name_is_free(cls, device: str) -> str:
-        if device == INGEST_LOGIN:
-            raise ValueError("is ingest's own name at the broker; a device needs another")
+        if device in (INGEST_LOGIN, CHIRPSTACK_LOGIN):
+            raise ValueError("is a name of the service's own at the broker; a device needs another")
         return device
 
     @field_validator("channel")

@@ -35,7 +35,7 @@ Table = tuple[list[int], list[int], list[int], list[float]]
 
 def width_of(scales: Sequence[int]) -> int:
     """Return the varints of one reading: its time, one a channel, two where it is a double."""
-    return 1 + len(scales) + sum(scale == DOUBLE for scale in scales)
+    return 1 + len(scales) + scales.count(DOUBLE)
 
 
 def read_table(payload: bytes, at: int, n_rows: int, scales: Sequence[int]) -> tuple[Table, int]:

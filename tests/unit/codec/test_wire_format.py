@@ -19,6 +19,7 @@ from kahriz.observations import Readings
 from kahriz.units import PROPERTIES, Property
 
 PAGE = (Path(__file__).parents[3] / "docs" / "wire-format.md").read_text(encoding="utf-8")
+LORAWAN = (Path(__file__).parents[3] / "docs" / "lorawan.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```json\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 HEX = re.findall(r"^```hex\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 REFUSALS = re.findall(r"^\| `((?:[{\[]|stage=|01 ).*?)` \| (.*) \|$", PAGE, re.MULTILINE)
@@ -106,6 +107,18 @@ def test_the_documented_bytes_a_reading_are_true(
     payloads = [codec(name).encode(readings) for name in ("compact_v1", "json_v1", "senml")]
 
     assert [f"{len(payload) / int(n):.1f}" for payload in payloads] == [compact, json, senml]
+
+
+def test_a_slow_lorawan_frame_has_room_for_what_is_documented() -> None:
+    documented = re.search(
+        r"one reading with two channels takes (\d+) bytes, of eight (\d+): both fit the (\d+)",
+        LORAWAN.replace("\n", " "),
+    )
+    assert documented is not None
+    one, eight, room = (int(n) for n in documented.groups())
+
+    assert len(codec("compact_v1").encode(water(1, 2))) == one
+    assert len(codec("compact_v1").encode(water(8, 2))) == eight <= room
 
 
 def test_the_documented_encoder_compiles_and_writes_what_ours_writes(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from kahriz.errors import DecodeError
 _WHOLE = re.compile(r"[0-9]+")
 # Far from 1 a number takes microseconds to read, and 16 KiB have room for thousands.
 _FAR = re.compile(rb"[eE][+-]?0*[1-9][0-9]{2}")
-_FAR_FROM = 2048
+FAR_FROM = 3072
+"""Bytes a payload has more than, before it can have room for too many of them."""
+
 MAX_FAR = 256
 """Numbers with an exponent of three digits or more in one payload: no water needs one."""
 
@@ -50,8 +52,14 @@ def check_text(payload: bytes) -> None:
             raise DecodeError(
                 "", f"not UTF-8: byte {payload[error.start]:#04x} at {error.start}"
             ) from error
-    if len(payload) > _FAR_FROM and (n := len(_FAR.findall(payload))) > MAX_FAR:
+    if is_slow_to_read(payload):
+        n = len(_FAR.findall(payload))
         raise DecodeError("", f"{n} numbers with exponents beyond 99, at most {MAX_FAR} are read")
+
+
+def is_slow_to_read(payload: bytes) -> bool:
+    """Return whether `payload` has so many numbers far from 1 that reading it takes too long."""
+    return len(payload) > FAR_FROM and len(_FAR.findall(payload)) > MAX_FAR
 
 
 def read_slowly(payload: bytes) -> Any:

@@ -20,6 +20,8 @@ import pytest
 from kahriz import plugins
 from kahriz.codec import CODECS, MAX_PAYLOAD
 from kahriz.codec.chirpstack import MAX_FRAME, decode_uplink
+from kahriz.codec.json_columns import JsonColumns
+from kahriz.codec.json_v1 import JsonV1
 from kahriz.codec.payload import PAYLOAD_DECODERS
 from kahriz.codec.varints import put_varint
 from kahriz.errors import DecodeError
@@ -30,6 +32,7 @@ TRIES = 40
 YARDSTICK_S = 0.0006
 """What `yardstick` takes on the machine the limit is for; on a slower one more is allowed."""
 
+TOGETHER = "json_v1 together"
 Decode = Callable[[bytes], object]
 
 
@@ -129,11 +132,16 @@ WORST: dict[str, dict[str, bytes]] = {
     },
 }
 
+WORST[TOGETHER] = WORST["json_v1"]
+
 
 @cache
 def decoder(name: str) -> Decode:
     if name == "event":
         return decode_uplink
+    if name == TOGETHER:
+        columns = JsonColumns(JsonV1())
+        return lambda payload: columns.decode([payload])
     if name in CODECS:
         decode: Decode = plugins.load("codec", name, CODECS)().decode
         return decode
@@ -155,7 +163,7 @@ def yardstick() -> float:
 
 
 def test_every_decoder_is_measured() -> None:
-    assert set(WORST) == {*CODECS, *PAYLOAD_DECODERS, "event"}
+    assert set(WORST) == {*CODECS, *PAYLOAD_DECODERS, "event", TOGETHER}
     for payloads in WORST.values():
         assert max(map(len, payloads.values())) <= MAX_PAYLOAD
 

@@ -41,8 +41,6 @@ class LoRaWAN:
     ----------
     registry
         Which devices there are, and how each one's payload is read.
-    known
-        What the book knows of devices: the boots it counted go on.
 
     Attributes
     ----------
@@ -55,10 +53,13 @@ class LoRaWAN:
         A device's payload decoder does not exist.
     """
 
-    def __init__(self, registry: Registry, known: Iterable[DeviceRow] = ()) -> None:
+    def __init__(self, registry: Registry) -> None:
         self.ignored: Counter[str] = Counter()
         self._counters = FrameCounters()
         self._readers = {device: _reader(registry, device) for device in registry.devices}
+
+    def restore(self, known: Iterable[DeviceRow]) -> None:
+        """Go on with the boots the book counted; before the first event."""
         for row in known:
             if row.boot is not None and row.last_seq is not None and row.last_time_ms is not None:
                 self._counters.restore(row.device, row.boot, row.last_seq, row.last_time_ms)

@@ -112,7 +112,8 @@ def test_a_counter_that_fell_is_a_new_boot_and_an_old_frame_is_not(lorawan: LoRa
 def test_boots_go_on_where_the_book_stands(tmp_path: Path) -> None:
     row = DeviceRow(DEVICE, 6, 40, TIME_MS, TIME_MS, None, None, 0, 0, 0, 0)
     never = DeviceRow(OWN, None, None, None, None, "online", None, 0, 0, 0, 0)
-    lorawan = LoRaWAN(registry(tmp_path), [row, never])
+    lorawan = LoRaWAN(registry(tmp_path))
+    lorawan.restore([row, never])
 
     assert read(lorawan, frame(0, TIME_MS + 60_000)).boot == 7
 

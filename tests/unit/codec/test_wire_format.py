@@ -166,6 +166,18 @@ def test_the_documented_units_are_those_that_are_converted(name: str, units: str
     assert caught.value.reason.partition("expected ")[2].split(" or ") == documented
 
 
+@pytest.mark.parametrize("exponent", ["e100", "E-0324", "e+100"])
+def test_many_numbers_far_from_1_are_refused_in_a_long_payload_alone(exponent: str) -> None:
+    def payload(n: int, length: int) -> bytes:
+        values = ",".join([f'{{"bt":1795348800,"n":"a","v":1{exponent}}}'] * n)
+        return f"[{values}]".encode().ljust(length)
+
+    assert len(decode(payload(256, 16384)).value) == 256
+    assert len(decode(payload(60, 3072)).value) == 60
+    with pytest.raises(DecodeError, match="257 numbers with exponents beyond 99, at most 256 are"):
+        decode(payload(257, 3073))
+
+
 def test_the_documented_sizes_are_true() -> None:
     one = b'{"boot":7,"seq":41,"r":[[1795348800000,{"stage_m":0.127,"battery_v":12.6}]]}'
     rows = [f'[{1795348800000 + i},{{"stage_m":0.127,"battery_v":12.6}}]' for i in range(40)]

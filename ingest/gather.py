@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ingest import topics
+from ingest.clocks import Clocks
 from ingest.mqtt import Incoming
 from kahriz import plugins
 from kahriz.book.dead_letters import DeadLetter
@@ -47,7 +48,8 @@ class Status:
 class Gathered:
     """One batch by column: flat parallel lists, one entry a value, and what came beside them.
 
-    ``stream`` points into ``registry.datastreams``, ``source`` into the messages.
+    ``stream`` points into ``registry.datastreams``, ``source`` into the messages; ``corrected``
+    names the values whose time is not as the device said.
     """
 
     received_at: datetime
@@ -55,9 +57,14 @@ class Gathered:
     time_ms: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
     source: list[int] = field(default_factory=list)
+    corrected: list[int] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    received_at_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.received_at_ms = to_ms(self.received_at)
 
 
 class Gatherer:
@@ -69,15 +76,26 @@ class Gatherer:
         Which channel of which device is which datastream.
     future_tolerance, oldest
         A device's time further ahead of ours, or longer ago, is not believed.
+    clocks
+        Correct the times of devices that say their uptime; if None for this object's life only.
     """
 
-    def __init__(self, registry: Registry, future_tolerance: timedelta, oldest: timedelta) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        future_tolerance: timedelta,
+        oldest: timedelta,
+        clocks: Clocks | None = None,
+    ) -> None:
         self._channels = registry.channels
         self._codecs: dict[str, Codec] = {
             name: plugins.load("codec", name, CODECS)() for name in CODECS
         }
         self._future_tolerance = future_tolerance
         self._oldest = oldest
+        self._clocks = clocks or Clocks(
+            future_tolerance // timedelta(milliseconds=1), oldest // timedelta(milliseconds=1)
+        )
 
     def gather(self, messages: Sequence[Incoming], now: datetime) -> Gathered:
         """Return the columns of `messages`, received at `now`."""
@@ -118,6 +136,10 @@ class Gatherer:
         if len(message.payload) > MAX_PAYLOAD:
             raise DecodeError("", f"{len(message.payload)} bytes, {MAX_PAYLOAD} are allowed")
         readings = self._codecs[codec_for(message.payload)].decode(message.payload)
+        marks: list[bool] = []
+        corrected = self._clocks.corrected(device, readings, batch.received_at_ms)
+        if corrected is not None:
+            readings.time_ms, marks = corrected.time_ms, corrected.is_corrected
         times = readings.time_ms
         refused: set[int] = set()
         try:
@@ -126,12 +148,13 @@ class Gatherer:
         except KeyError:
             stream, is_usable = [], False
         if is_usable:
+            batch.corrected += [len(batch.stream) + i for i, is_it in enumerate(marks) if is_it]
             batch.stream += stream
             batch.time_ms += times
             batch.value += readings.value
             batch.source += [position] * len(stream)
         else:
-            refused = self._add_usable(batch, position, device, message, readings, bounds)
+            refused = self._add_usable(batch, position, device, message, readings, marks, bounds)
         newest = max((t for t in times if bounds[0] <= t <= bounds[1]), default=None)
         batch.parts.append(Part(device, readings, newest, len(refused)))
 
@@ -142,6 +165,7 @@ class Gatherer:
         device: str,
         message: Incoming,
         readings: Readings,
+        marks: Sequence[bool],
         bounds: tuple[int, int],
     ) -> set[int]:
         """Add what can be used, keep the payload for the rest; return the rows that fell short."""
@@ -149,9 +173,11 @@ class Gatherer:
         refused: set[int] = set()
         reasons: dict[str, None] = {}
         columns = zip(readings.row, readings.time_ms, readings.channel, readings.value, strict=True)
-        for row, time_ms, channel, value in columns:
+        for i, (row, time_ms, channel, value) in enumerate(columns):
             reason = _refusal(device, channel, time_ms, table.get(channel), bounds)
             if reason is None:
+                if marks and marks[i]:
+                    batch.corrected.append(len(batch.stream))
                 batch.stream.append(table[channel])
                 batch.time_ms.append(time_ms)
                 batch.value.append(value)

@@ -55,6 +55,10 @@ class Assessor:
         value = np.array(batch.value, np.float64)
         source = np.array(batch.source, np.int32)
         flags = self._flagger.flag(stream, time_ms, value)
+        if batch.corrected:  # a time that is not as the device said is flagged, always
+            rows = np.array(batch.corrected, np.intp)
+            is_suspect = np.full(len(rows), Quality.SUSPECT, np.uint8)
+            flags[rows] = combine_flags([flags[rows], is_suspect])
         columns = [(stream, time_ms, value, flags, source)]
         n_unratable = 0
         for derived in self._derived:

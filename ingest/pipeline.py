@@ -130,7 +130,8 @@ class Pipeline:
 
     def _process(self, messages: Sequence[Incoming]) -> None:
         began = time.perf_counter()
-        batch = self._gatherer.gather(messages, self._clock())
+        now = self._clock()
+        batch = self._until_available("book", lambda: self._gatherer.gather(messages, now))
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         entry = self._until_available("book", lambda: self._record(batch, written))

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.clocks import Clocks, keep_in, recall_from
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.loops import Loop
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Intake
+from ingest.own_clock import OwnClock
 from ingest.pipeline import Pipeline, Stopped
 from ingest.rollups import Rollups
 from ingest.sender import Sender
@@ -56,6 +58,7 @@ class Worker:
         self._stopping = threading.Event()
         self._batch = 0
         self._once = Once(_LOG)
+        self._own_clock = OwnClock()
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
         self._intake = Intake(settings.mqtt, self._metrics.shed.inc)
@@ -63,6 +66,11 @@ class Worker:
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers
         ]
+        self._clocks = Clocks(
+            round(settings.ingest.future_tolerance_s * 1000),
+            round(settings.ingest.oldest_days * 86_400_000),
+            keep_in(self._book),
+        )
         self._pipeline = self._build_pipeline()
         self._page = StatusPage(
             settings.ingest.metrics_host,
@@ -73,11 +81,9 @@ class Worker:
 
     def _build_pipeline(self) -> Pipeline:
         settings = self._settings.ingest
-        gatherer = Gatherer(
-            self._registry,
-            timedelta(seconds=settings.future_tolerance_s),
-            timedelta(days=settings.oldest_days),
-        )
+        tolerance = timedelta(seconds=settings.future_tolerance_s)
+        oldest = timedelta(days=settings.oldest_days)
+        gatherer = Gatherer(self._registry, tolerance, oldest, self._clocks)
         limits = limits_of(self._registry)
         history = History(self._registry, self._store, look_back_ms(limits))
         return Pipeline(
@@ -163,6 +169,8 @@ class Worker:
         guard.start()
         try:
             while not self._stopping.is_set():
+                if self._is_clock_wrong():
+                    continue
                 messages = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
                 self._batch = len(messages)
                 if messages:
@@ -177,12 +185,28 @@ class Worker:
         while True:
             try:
                 self._book.migrate()
+                recall_from(self._book, self._clocks)
+                with self._book.read() as connection:
+                    heartbeat = checkpoints.get(connection, "ingest")
+                self._own_clock.has_been((heartbeat or {}).get("wall_ms", 0))
             except (StoreUnavailable, SQLAlchemyError) as error:
                 self._once.failed("book", in_one_line(error))
                 if self._stopping.wait(2.0):
                     return False
             else:
                 return True
+
+    def _is_clock_wrong(self) -> bool:
+        """Wait a little where our own clock cannot be believed: then nothing is taken."""
+        problem = self._own_clock.problem()
+        if not problem:
+            self._once.worked("clock")
+            self._health.worked("clock")
+            return False
+        self._once.failed("clock", problem)
+        self._health.failed("clock", problem)
+        self._stopping.wait(0.5)
+        return True
 
     def _ask_store(self) -> None:
         """Make the embedded store's file for readers, and say at once if the store is down."""

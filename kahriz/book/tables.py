@@ -94,6 +94,26 @@ device = Table(
     Column("lost", BigInteger, nullable=False, server_default="0"),  # holes it no longer can fill
 )
 
+device_clock = Table(
+    "device_clock",
+    metadata,
+    Column("device", String(40), primary_key=True),
+    Column("boot", BigInteger, primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True),
+    Column("offset_ms", BigInteger, nullable=False),  # what is added to the device's time
+    Column("booted_at_ms", BigInteger, nullable=False),  # by our clock
+    Column("decided_at_ms", BigInteger, nullable=False),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(140), primary_key=True),
+    Column("holder", JSON, nullable=False),  # host, its boot, pid and the process's start
+    Column("taken_at_ms", BigInteger, nullable=False),
+    Column("renewed_at_ms", BigInteger, nullable=False),
+)
+
 dead_letter = Table(
     "dead_letter",
     metadata,

@@ -1,0 +1,147 @@
+"""A device whose clock is wrong, through the whole pipeline and over a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.clocks import Clocks, keep_in, recall_from
+from ingest.gather import Gatherer
+from ingest.judge import Assessor
+from ingest.metrics import Health, Metrics
+from ingest.pipeline import Pipeline
+from kahriz.book import Book, clocks
+from kahriz.book.clocks import Segment
+from kahriz.clock import to_ms
+from kahriz.observations import Quality
+from kahriz.quality.flagger import Flagger
+from kahriz.quality.limits import limits_of
+from kahriz.sites import load_registry
+from tests.unit.ingest.test_pipeline import DISCHARGE, NOW, STAGE, House
+from tests.unit.ingest.test_pipeline_faults import FailingBook
+
+NOW_MS = to_ms(NOW)
+STEP_MS = 300_000
+
+
+def start(house: House, book: Any = None) -> None:
+    """Begin anew, with what the book knows."""
+    registry = load_registry(Path("sites.example.toml"))
+    tolerance, oldest = timedelta(seconds=120), timedelta(days=3650)
+    known = Clocks(120_000, 3650 * 86_400_000, keep_in(book or house.book))
+    recall_from(house.book, known)
+    house.pipeline = Pipeline(
+        Gatherer(registry, tolerance, oldest, known),
+        Assessor(registry, Flagger(limits_of(registry))),
+        house.store,
+        book or house.book,
+        house.broker,
+        house.clock,
+        Metrics(),
+        Health(),
+        retry_max=timedelta(milliseconds=1),
+    )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Any:
+    house = House(tmp_path)
+    start(house)
+    yield house
+    house.book.close()
+
+
+def since_boot(first: int, n: int, uptime_ms: int, says: Callable[[int], int]) -> dict[str, Any]:
+    """Return readings `first` on, one each step since the boot at NOW."""
+    times = [says(seq * STEP_MS) for seq in range(first, first + n)]
+    return {
+        "boot": 1,
+        "seq": first,
+        "uptime_ms": uptime_ms,
+        "r": [[time_ms, {"stage_m": 0.1 + 0.001 * i}] for i, time_ms in enumerate(times)],
+    }
+
+
+def from_1970(since_boot_ms: int) -> int:
+    return since_boot_ms
+
+
+def test_what_a_clock_of_1970_says_is_stored_when_it_was_measured_and_suspect(
+    house: House,
+) -> None:
+    house.clock.advance(timedelta(minutes=30))
+    house.receive(since_boot(0, 6, 1_800_000, from_1970))
+
+    for datastream in (STAGE, DISCHARGE):
+        series = house.series(datastream)
+        assert series.time.astype(int).tolist() == [NOW_MS + i * STEP_MS for i in range(6)]
+        assert set(series.quality.tolist()) == {Quality.SUSPECT}
+    assert house.letters() == []
+    assert house.told() == [{"boot": 1, "upto": 5}]
+    assert house.device().last_time_ms == NOW_MS + 5 * STEP_MS
+
+
+def test_delivered_again_after_a_restart_and_hours_later_it_is_the_same(house: House) -> None:
+    payload = since_boot(0, 6, 1_800_000, from_1970)
+    house.clock.advance(timedelta(minutes=30))
+    house.receive(payload)
+    before = house.series()
+    start(house)
+    house.clock.advance(timedelta(hours=7))
+    house.receive(payload)
+    house.receive(payload | {"uptime_ms": 27_000_000})
+    after = house.series()
+
+    assert after.time.tolist() == before.time.tolist()
+    assert after.quality.tolist() == before.quality.tolist()
+    assert house.device().duplicate == 12
+
+
+def test_three_days_ahead_after_a_restart_goes_on_from_what_the_book_knows(house: House) -> None:
+    house.clock.advance(timedelta(hours=1))
+    house.receive(since_boot(0, 12, 3_600_000, lambda ms: NOW_MS + ms))
+    start(house)
+    house.clock.advance(timedelta(hours=5))  # a backlog of five hours, the oldest part of it
+    house.receive(since_boot(12, 20, 21_600_000, lambda ms: NOW_MS + ms + 3 * 86_400_000))
+
+    times = house.series().time.astype(int).tolist()
+    assert len(times) == 32
+    assert times == pytest.approx([NOW_MS + i * STEP_MS for i in range(32)], abs=1000)
+
+
+def test_without_uptime_it_is_set_aside_as_before(house: House) -> None:
+    payload = since_boot(0, 2, 0, from_1970)
+    del payload["uptime_ms"]
+    house.receive(payload)
+
+    assert len(house.series()) == 0
+    assert "too long ago to be true" in house.letters()[0].reason
+
+
+def test_a_book_that_is_away_when_a_clock_is_judged_is_waited_for(house: House) -> None:
+    start(house, FailingBook(house.book, [True, True]))
+    house.clock.advance(timedelta(minutes=30))
+    message = house.receive(since_boot(0, 6, 1_800_000, from_1970))
+
+    assert len(house.series()) == 6
+    assert house.broker.acknowledged == [message]
+    assert house.letters() == []
+    with house.book.read() as connection:
+        kept = clocks.list_segments(connection)
+    assert kept == {("agh-dere-outlet", 1): [Segment(0, NOW_MS, NOW_MS)]}
+
+
+def test_who_decides_second_gets_what_the_first_decided(tmp_path: Path) -> None:
+    book = Book(f"sqlite:///{tmp_path / 'book.sqlite'}")
+    book.migrate()
+    keep, key = keep_in(book), ("a", 1)
+    first, second = Segment(3, 1000, NOW_MS), Segment(3, 2000, NOW_MS)
+
+    assert keep(key, [], [first], NOW_MS) == [first]
+    assert keep(key, [], [second], NOW_MS) == [first]
+    assert keep(key, [first], [second], NOW_MS) == [second]
+    book.close()

@@ -109,9 +109,10 @@ lease = Table(
     "lease",
     metadata,
     Column("name", String(140), primary_key=True),
-    Column("holder", JSON, nullable=False),  # host, its boot, pid and the process's start
+    Column("token", String(32), nullable=False),  # another one each time it is taken
+    Column("holder", JSON, nullable=False),  # host, where its process numbers hold, pid, start
+    Column("beat", BigInteger, nullable=False),  # counts up while the holder is at work
     Column("taken_at_ms", BigInteger, nullable=False),
-    Column("renewed_at_ms", BigInteger, nullable=False),
 )
 
 dead_letter = Table(

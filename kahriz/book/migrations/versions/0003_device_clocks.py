@@ -24,7 +24,8 @@ def upgrade() -> None:
     op.create_table(
         "lease",
         sa.Column("name", sa.String(140), primary_key=True),
+        sa.Column("token", sa.String(32), nullable=False),
         sa.Column("holder", sa.JSON(), nullable=False),
+        sa.Column("beat", sa.BigInteger(), nullable=False),
         sa.Column("taken_at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("renewed_at_ms", sa.BigInteger(), nullable=False),
     )

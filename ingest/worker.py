@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.ballast import MB, Ballast
 from ingest.clocks import Clocks, keep_in, recall_from
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
@@ -71,6 +72,12 @@ class Worker:
         self._batch = 0
         self._once = Once(_LOG)
         self._own_clock = OwnClock()
+        self._ballast = Ballast(
+            settings.data_dir,
+            settings.ingest.ballast_mb * MB,
+            settings.ingest.disk_warn_mb * MB,
+            self._health,
+        )
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
         self._lease = Lease(self._book, f"ingest:{settings.mqtt.client_id}", this_process())
@@ -126,6 +133,10 @@ class Worker:
             watch.step(self._clock())
             return False
 
+        def disk_step() -> bool:
+            self._ballast.step()
+            return False
+
         def sender_step() -> bool:
             sender.step(self._clock())
             return False
@@ -135,6 +146,7 @@ class Worker:
             "watch": (watch_step, 0.5, self._is_flooded),
             "sender": (sender_step, 0.3, _never),
             "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
+            "disk watch": (disk_step, 0.5, _never),
             "lease": (self._renew, RENEW_S, _never),
         }
         return [
@@ -182,6 +194,7 @@ class Worker:
         self._page.start()
         loops: list[Loop] = []
         try:
+            self._ballast.step()  # a full disk would not even let the book open
             is_ready = self._until_book(self._book.migrate) and self._stand_by()
             if is_ready and self._until_book(self._recall):
                 self._ask_store()
@@ -213,7 +226,7 @@ class Worker:
 
     def _work(self) -> None:
         while not self._is_over():
-            if self._is_clock_wrong():
+            if self._is_clock_wrong() or self._is_disk_full():
                 continue
             messages = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
             self._batch = len(messages)
@@ -232,6 +245,12 @@ class Worker:
 
     def _say_standing_by(self, reason: str) -> None:
         self._standing_by = reason
+
+    def _is_disk_full(self) -> bool:
+        """Wait a little where there is no room: what is left is not for new readings."""
+        if self._ballast.is_full:
+            self._stopping.wait(0.2)
+        return self._ballast.is_full
 
     def _until_book(self, attempt: Callable[[], None]) -> bool:
         """Try until the book is there, waiting for a server that is down; False: told to stop."""

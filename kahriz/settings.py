@@ -101,6 +101,10 @@ class IngestSettings(BaseModel):
     """A device's time longer ago than this is not believed."""
     retry_max_s: float = Field(30.0, gt=0, le=3600)
     """Longest pause between two tries at a store that is down."""
+    ballast_mb: int = Field(16, ge=0, le=100_000)
+    """Megabytes kept in reserve in the data directory for a full disk; 0: none."""
+    disk_warn_mb: int = Field(256, ge=0)
+    """Free megabytes below which /health warns."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, ge=0, le=65535)
     """Where ingest answers /metrics and /health; port 0 takes any free one and logs it."""

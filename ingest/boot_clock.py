@@ -41,7 +41,7 @@ EPOCHS_MS = (0, 315_964_800_000, 946_684_800_000, 1_072_915_200_000)
 """1970, 1980-01-06 (GPS), 2000 and 2004: where clocks without a battery begin."""
 
 MAX_SEGMENTS = 1000
-"""A clock that is wrong anew more often is not corrected any more, its readings are set aside."""
+"""A clock that is wrong anew more often in one boot is corrected no more."""
 
 BACKLOG_ROWS = 16
 """A payload of so many readings is a backlog; that it is late says nothing about the clock."""
@@ -131,18 +131,22 @@ class BootClock:
             looked_up = offset_at(segments, seq)
             offset: int | None = looked_up
             fell_behind = is_behind and (self.last is None or seq > self.last.seq)
-            if fell_behind or not is_possible(seq, time_ms + looked_up, before, bounds):
+            if self._is_given_up(seq):
+                pass
+            elif fell_behind or not is_possible(seq, time_ms + looked_up, before, bounds):
                 is_behind = is_behind and not fell_behind
                 found = self._offset_of(said, i, before, bounds, fell_behind)
-                if found is None and bounds.holds(time_ms + looked_up):
-                    found = looked_up  # nothing says better
+                if found is None:  # nothing says better than the device, yet
+                    verdict.doubtful.add(seq)
+                    kept = looked_up if said.uptime_ms is None else 0
+                    found = kept if bounds.holds(time_ms + kept) else None
                 if found is not None and found != looked_up:
                     begin = seq if verdict.decided else self._begin_of(seq, time_ms)
                     verdict.decided.append(Segment(begin, found, self._boot_of(said)))
                     insert(segments, verdict.decided[-1])
                 offset = found
             verdict.offsets_ms.append(offset)
-            if offset is not None:
+            if offset is not None and seq not in verdict.doubtful:
                 before = Mark(seq, time_ms + offset)
         self._close(said, segments, verdict)
         return verdict
@@ -158,6 +162,8 @@ class BootClock:
             mark = Mark(said.first_seq + i, said.times_ms[i] + (offset or 0))
             if offset is None:
                 self._waiting = self._waiting or mark
+            elif mark.seq in verdict.doubtful:
+                continue
             elif self.last is None:
                 self.last = mark
             elif mark.seq > self.last.seq:
@@ -179,6 +185,12 @@ class BootClock:
                 self._steady_from = None  # it measures at another pace now
             self._steady_from = self._steady_from or now
             self._steady_to = now
+
+    def _is_given_up(self, seq: int) -> bool:
+        """Say whether from here on times are as the device says them, whatever that is."""
+        if len(self.segments) < MAX_SEGMENTS:
+            return False
+        return self.segments[-1].offset_ms == 0 and seq >= self.segments[-1].first_seq
 
     def _begin_of(self, seq: int, time_ms: int) -> int:
         """Return where a segment that is decided at `seq` begins: what waited for it is in it."""
@@ -213,13 +225,13 @@ class BootClock:
         if said.uptime_ms is None or not self._is_own(said):
             return None
         if len(self.segments) >= MAX_SEGMENTS:
-            return None
+            return 0
         live_ms = self._boot_of(said) + said.uptime_ms
         end = end_of_run(said.times_ms, i)
         is_at_the_end = end == len(said.times_ms) - 1
         if not is_behind and is_possible(seq, time_ms, last, bounds):
             return 0  # set right
-        found: list[int] = []
+        found = self._offsets_after(seq)
         if is_behind or (is_at_the_end and self._moves_like_uptime(said)):
             found.append(live_ms - said.times_ms[end])
         found += [
@@ -236,6 +248,10 @@ class BootClock:
             found.append(measured - said.times_ms[end])
         allowed = (0 if abs(o) <= _SLACK_MS else o for o in found)
         return next((o for o in allowed if is_possible(seq, time_ms + o, last, bounds)), None)
+
+    def _offsets_after(self, seq: int) -> list[int]:
+        """Return the offset of the next segment, where later readings were judged before."""
+        return [s.offset_ms for s in self.segments if s.first_seq > seq][:1]
 
     def _moves_like_uptime(self, said: Said) -> bool | None:
         """Say whether the clock moved like the uptime since the last message; None: not known."""
@@ -288,7 +304,7 @@ class BootClock:
         """Return how many messages in a row say that the clock fell behind.
 
         Late readings alone do not say so; but these come when, at the device's pace, they were
-        measured just now.
+        measured just now, and would be late without what the way took longer than before, too.
         """
         if said.uptime_ms is None or not self._is_own(said):
             return self._n_behind
@@ -297,6 +313,7 @@ class BootClock:
         offset = offset_at(self.segments, said.last_seq)
         lag = self._boot_of(said) + said.uptime_ms - said.times_ms[-1] - offset
         expected = self._expected_uptime_ms(said.last_seq)
-        if lag <= bounds.tolerance_ms or expected is None:
+        if expected is None or not self._is_near(expected, said.uptime_ms, bounds):
             return 0
-        return self._n_behind + 1 if self._is_near(expected, said.uptime_ms, bounds) else 0
+        longer_ms = max(said.uptime_ms - expected, 0)
+        return self._n_behind + 1 if lag - longer_ms > bounds.tolerance_ms else 0

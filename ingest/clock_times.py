@@ -63,10 +63,15 @@ def said_by(readings: Readings, received_at_ms: int) -> Said:
 
 @dataclass(slots=True)
 class Verdict:
-    """What is added to each reading's time (None: not known), and what is decided anew by it."""
+    """What is added to each reading's time (None: not known), and what is decided anew by it.
+
+    Doubtful are readings whose numbers go on and whose times do not, with nothing to say by how
+    much: they are as the device said, and nothing is measured by them.
+    """
 
     offsets_ms: list[int | None] = field(default_factory=list)
     decided: list[Segment] = field(default_factory=list)
+    doubtful: set[int] = field(default_factory=set)
 
 
 def offset_at(segments: Sequence[Segment], seq: int) -> int:

@@ -154,6 +154,7 @@ def keep_in(book: Book) -> Keep:
         key: Key, known: Sequence[Segment], decided: Sequence[Segment], now_ms: int
     ) -> list[Segment]:
         with book.begin() as connection:
+            book_clocks.lock(connection, key[0])
             if book_clocks.find_segments(connection, *key) == list(known):
                 book_clocks.put_segments(connection, *key, decided, now_ms)
             return book_clocks.find_segments(connection, *key)

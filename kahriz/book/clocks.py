@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from kahriz.book.tables import device_clock
 from kahriz.book.upsert import upsert
@@ -46,6 +46,13 @@ def find_segments(connection: Connection, device: str, boot: int) -> list[Segmen
         .order_by(c.first_seq)
     )
     return [Segment(*row) for row in rows]
+
+
+def lock(connection: Connection, device: str) -> None:
+    """Let nobody else decide about `device` until this transaction ends."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyhow
+        key = func.hashtext(f"device_clock:{device}")
+        connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def put_segments(

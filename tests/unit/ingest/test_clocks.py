@@ -167,6 +167,17 @@ def test_a_clock_set_right_inside_one_payload_splits_it() -> None:
     assert line.flagged == set(range(12))
 
 
+def test_a_backlog_behind_live_readings_is_corrected_and_those_stay_as_they_are() -> None:
+    line = Line(lambda true: true + 30 * DAY if true < T0 + HOUR else true)
+    line.live(*range(20, 30))
+    line.backlog(range(12), line.true_ms(29) + MINUTE, 6)
+    line.live(*range(20, 30))
+    line.backlog(range(12, 20), line.true_ms(29) + 2 * MINUTE, 4)
+
+    assert line.worst_ms(range(30)) <= STEP + LATENCY + SECOND
+    assert line.flagged == set(range(12))
+
+
 def test_a_clock_that_runs_fast_is_corrected_whenever_it_is_too_far_ahead() -> None:
     line = Line(lambda true: true + (true - T0) // 50)  # 2 %: 29 minutes a day
     line.live(*range(600))

@@ -13,9 +13,11 @@ import pytest
 from sqlalchemy import Connection
 
 from ingest.lease import EXPIRY_S, Lease, LeaseLost, is_gone, this_process
-from kahriz.book import Book, checkpoints
+from kahriz.book import Book, checkpoints, devices
 from kahriz.book.lease import Holder
 from kahriz.errors import StoreUnavailable
+from tests.unit.ingest.test_pipeline import House as Work
+from tests.unit.ingest.test_pipeline import reading
 
 NAME = "ingest:kahriz-ingest"
 WALL = 1_777_636_800.0  # 2026-05-01T12:00:00Z
@@ -100,6 +102,33 @@ def test_one_that_comes_back_from_a_stop_can_write_nothing_any_more(house: House
         assert checkpoints.get(connection, "a") is None
     second.renew()
     stopped.close()
+
+
+def test_what_it_still_had_in_hand_is_not_acknowledged_and_not_called_a_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    work = Work(tmp_path)
+    house = House(work.book)
+    first = house.lease(1)
+    first.take()
+    work.book.fence(first.fence)
+    work.receive({"boot": 1, "seq": 0, "r": [reading(9)]})
+    other = House(Book(str(work.book.url)))
+    other.gone.add(1)
+    assert other.lease(2).take() == ""
+    with pytest.raises(LeaseLost):
+        work.pipeline.process(
+            [work.message({"boot": 1, "seq": n, "r": [reading(5 - n)]}) for n in (1, 2)]
+        )
+
+    assert work.told() == [{"boot": 1, "upto": 0}]
+    assert len(work.broker.acknowledged) == 1
+    assert [r.message for r in caplog.records] == ["taking over"], "no fault"
+    with work.book.read() as connection:
+        (row,) = devices.list_devices(connection)
+    assert (row.received, row.quarantined) == (1, 0)
+    other.book.close()
+    work.book.close()
 
 
 def test_of_two_that_find_it_given_up_one_gets_it(house: House) -> None:

@@ -31,11 +31,9 @@ from ingest.clock_times import (
     insert,
     is_possible,
     offset_at,
-    said_by,
     step_of,
 )
 from kahriz.book.clocks import Segment
-from kahriz.observations import Readings
 
 EPOCHS_MS = (0, 315_964_800_000, 946_684_800_000, 1_072_915_200_000)
 """1970, 1980-01-06 (GPS), 2000 and 2004: where clocks without a battery begin."""
@@ -70,8 +68,7 @@ class BootClock:
     segments: list[Segment] = field(default_factory=list)
     last: Mark | None = None
     booted_at_ms: int = _NEVER_MS
-    # The number after, newest time and uptime of the newest payload that needed no judgement.
-    _calm: tuple[int, int, int, Readings] | None = None
+    _calm: Said | None = None  # the newest payload that needed no judgement
     _uptime_ms: int = 0
     _step_ms: float | None = None
     _heard: tuple[int, int, int] | None = None  # seq, time as said, uptime: of the last message
@@ -80,46 +77,40 @@ class BootClock:
     _steady_to: Mark | None = None  # it sent what it had just measured
     _n_behind: int = 0
 
-    def passes(self, readings: Readings, received_at_ms: int, tolerance_ms: int) -> bool:
+    def passes(self, said: Said, tolerance_ms: int) -> bool:
         """Say whether a payload is just the next one in time, as nearly all are; remember it so.
 
         This is done for every message with an uptime, `judge` only where this says no.
         """
-        first_seq, uptime_ms, times_ms = readings.first_seq, readings.uptime_ms, readings.time_ms
-        if self._calm is None or self.segments or first_seq is None or uptime_ms is None:
+        before, uptime_ms, times_ms = self._calm, said.uptime_ms, said.times_ms
+        if before is None or self.segments or uptime_ms is None:
             return False
-        next_seq, calm_ms, calm_uptime_ms, _ = self._calm
-        newest_ms = times_ms[-1]
-        lag_ms = received_at_ms - newest_ms
+        lag_ms = said.received_at_ms - times_ms[-1]
         if (
-            first_seq < next_seq
-            or uptime_ms < calm_uptime_ms
-            or times_ms[0] < calm_ms
+            said.first_seq <= before.last_seq
+            or uptime_ms < (before.uptime_ms or 0)
+            or times_ms[0] < before.times_ms[-1]
             or lag_ms < -tolerance_ms
-            or (lag_ms > tolerance_ms and readings.n_rows < BACKLOG_ROWS)
-            or (readings.n_rows > 1 and times_ms != sorted(times_ms))
+            or (lag_ms > tolerance_ms and len(times_ms) < BACKLOG_ROWS)
+            or (len(times_ms) > 1 and times_ms != sorted(times_ms))
         ):
             return False
-        self._calm = (first_seq + readings.n_rows, newest_ms, uptime_ms, readings)
-        booted_at_ms = received_at_ms - uptime_ms
+        self._calm = said
+        booted_at_ms = said.received_at_ms - uptime_ms
         if booted_at_ms < self.booted_at_ms:
             self.booted_at_ms = booted_at_ms
         return True
 
-    def calm_down(self, readings: Readings) -> None:
-        """Let `readings`, which were heard and are right, be what the next ones come after."""
-        if readings.first_seq is not None and readings.uptime_ms is not None:
-            next_seq = readings.first_seq + readings.n_rows
-            if self.last is not None and self.last.seq == next_seq - 1:
-                self._calm = (next_seq, self.last.at_ms, readings.uptime_ms, readings)
+    def calm_down(self, said: Said) -> None:
+        """Let `said`, which was heard and is right, be what the next ones come after."""
+        if said.uptime_ms is not None and self.last is not None and self.last.seq == said.last_seq:
+            self._calm = said
 
     def remember_calm(self, bounds: Bounds) -> None:
         """Hear the newest payload that passed, now that one has to be judged."""
         if self._calm is not None:
-            _, _, uptime_ms, readings = self._calm
-            said = said_by(readings, self.booted_at_ms + uptime_ms)
+            said, self._calm = self._calm, None
             self.hear(said, Verdict([0] * len(said.times_ms)), bounds)
-            self._calm = None
 
     def judge(self, said: Said, bounds: Bounds) -> Verdict:
         """Return what is to be added to each time of `said`; changes nothing."""

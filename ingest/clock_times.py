@@ -35,8 +35,7 @@ class Bounds(NamedTuple):
         return self.oldest_ms <= time_ms <= self.newest_ms
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """One payload: the number of its first reading, each reading's time, what came with it."""
 
     first_seq: int

@@ -11,11 +11,14 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ingest.boot_clock import BootClock
 from ingest.clock_times import Bounds, Mark, Said, Verdict, said_by
 from kahriz.book import Book, devices
 from kahriz.book import clocks as book_clocks
 from kahriz.book.clocks import Segment
+from kahriz.codec.json_columns import NONE, PayloadColumns
 from kahriz.observations import Readings
 
 _LOG = logging.getLogger(__name__)
@@ -65,6 +68,7 @@ class Clocks:
         self._keep = keep
         self._boots: dict[Key, BootClock] = {}
         self._corrected: dict[Key, list[Segment]] = {}
+        self._devices: set[str] = set()
         self._newest: dict[Key, Mark] = {}
 
     def recall(
@@ -73,6 +77,7 @@ class Clocks:
         """Take in what the book knows: the segments, each device's (boot, last seq, its time)."""
         self._boots.clear()
         self._corrected = dict(segments)
+        self._devices = {device for device, _ in segments}
         self._newest = {(d, boot): Mark(seq, time_ms) for d, boot, seq, time_ms in newest}
 
     def corrected(self, device: str, readings: Readings, received_at_ms: int) -> Corrected | None:
@@ -86,23 +91,22 @@ class Clocks:
         if readings.boot is None or readings.first_seq is None:
             return None
         key = (device, readings.boot)
-        clock = self._boots.get(key)
-        if readings.uptime_ms is None:
-            if key not in self._corrected:
-                return None
-        elif clock is not None and clock.passes(readings, received_at_ms, self._tolerance_ms):
+        if readings.uptime_ms is None and key not in self._corrected:
             return None
-        clock = clock or self._meet(key)
+        said = said_by(readings, received_at_ms)
+        if self.passes(key, said):
+            return None
+        clock = self._boots.get(key) or self._meet(key)
         bounds = Bounds(
             received_at_ms - self._oldest_ms,
             received_at_ms + self._tolerance_ms,
             self._tolerance_ms,
         )
         clock.remember_calm(bounds)
-        verdict = self._decide(key, clock, said_by(readings, received_at_ms), bounds)
+        verdict = self._decide(key, clock, said, bounds)
         if not any(verdict.offsets_ms):
-            if None not in verdict.offsets_ms:
-                clock.calm_down(readings)
+            if None not in verdict.offsets_ms and not verdict.doubtful:
+                clock.calm_down(said)
             return None
         offsets = [offset or 0 for offset in verdict.offsets_ms]
         return Corrected(
@@ -110,12 +114,62 @@ class Clocks:
             [offsets[row] != 0 for row in readings.row],
         )
 
+    def passes(self, key: Key, said: Said) -> bool:
+        """Say whether a payload is just the next one in time, and needs no look by `corrected`."""
+        clock = self._boots.get(key)
+        return clock is not None and clock.passes(said, self._tolerance_ms)
+
+    def disturbed(
+        self, native: PayloadColumns, device: Sequence[str], is_odd: Sequence[bool], now_ms: int
+    ) -> list[int]:
+        """Return which of many payloads `corrected` has to look at, one by one.
+
+        Parameters
+        ----------
+        device, is_odd
+            (p,) whose each payload is, and whether it is looked at anyhow. After one of those
+            the others of its device are too, so that they are looked at in the order they came.
+        """
+        found: list[int] = []
+        stirred = {name for name, is_it in zip(device, is_odd, strict=True) if is_it}
+        ends = np.cumsum(native.n_rows)
+        speaks = native.uptime_ms != NONE
+        if self._devices or stirred:
+            watched = self._devices | stirred
+            speaks |= np.fromiter((name in watched for name in device), np.bool_, len(device))
+        for i in np.flatnonzero(speaks).tolist():
+            name = device[i]
+            if name not in stirred and name not in self._devices:
+                end = int(ends[i])
+                times_ms = native.time_ms[end - int(native.n_rows[i]) : end].tolist()
+                said = Said(int(native.first_seq[i]), times_ms, int(native.uptime_ms[i]), now_ms)
+                if self.passes((name, int(native.boot[i])), said):
+                    continue
+            found.append(i)
+            stirred.add(name)
+        self._hear_boots(native, device, found, now_ms)
+        return found
+
+    def _hear_boots(
+        self, native: PayloadColumns, device: Sequence[str], places: Sequence[int], now_ms: int
+    ) -> None:
+        """Learn when boots began from all that came together, before the first is judged.
+
+        After a while without ingest the oldest come first, and have waited at the broker longest.
+        """
+        for i in places:
+            if (uptime_ms := int(native.uptime_ms[i])) != NONE:
+                key = (device[i], int(native.boot[i]))
+                clock = self._boots.get(key) or self._meet(key)
+                clock.booted_at_ms = min(clock.booted_at_ms, now_ms - uptime_ms)
+
     def _decide(self, key: Key, clock: BootClock, said: Said, bounds: Bounds) -> Verdict:
         verdict = clock.judge(said, bounds)
         while verdict.decided:
             known = clock.segments
             kept = self._keep(key, known, verdict.decided, said.received_at_ms)
             self._corrected[key] = kept
+            self._devices.add(key[0])
             if set(kept) >= set(verdict.decided):
                 _report(key, known, verdict.decided)
                 break

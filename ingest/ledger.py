@@ -109,23 +109,26 @@ class Ledger:
         self._find = find
         self._boots: dict[tuple[str, int], BootLedger] = {}
 
-    def boot(self, device: str, boot: int, oldest: int | None, first_seq: int) -> BootLedger:
+    def boot(self, device: str, boot: int, begins_at: int) -> BootLedger:
         """Return the ledger of one boot.
 
-        One never heard of begins at `oldest`, or, where the device does not say it, at the first
-        reading heard: such a device publishes its oldest reading first (docs/wire-format.md).
+        One never heard of begins at `begins_at`: the device's `oldest`, or, where it does not say
+        it, the first reading heard: such a device publishes its oldest reading first
+        (docs/wire-format.md).
         """
         key = (device, boot)
-        if key not in self._boots:
-            record = self._find(device, boot)
-            if record is None:
-                begin = first_seq if oldest is None else oldest
-                self._boots[key] = BootLedger(begin, Ranges())
-            else:
-                firsts = [first for first, _ in record.ranges]
-                lasts = [last for _, last in record.ranges]
-                self._boots[key] = BootLedger(record.floor_seq, Ranges(firsts, lasts), is_new=False)
-        return self._boots[key]
+        found = self._boots.get(key)
+        if found is None:
+            found = self._boots[key] = self._recalled(device, boot, begins_at)
+        return found
+
+    def _recalled(self, device: str, boot: int, begins_at: int) -> BootLedger:
+        record = self._find(device, boot)
+        if record is None:
+            return BootLedger(begins_at, Ranges())
+        firsts = [first for first, _ in record.ranges]
+        lasts = [last for _, last in record.ranges]
+        return BootLedger(record.floor_seq, Ranges(firsts, lasts), is_new=False)
 
     def trim(self) -> None:
         """Keep the newest `MAX_BOOTS`, now that the book has all: some devices draw their boots."""

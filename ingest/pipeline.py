@@ -15,20 +15,21 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.allowance import Allowance
 from ingest.entry import Entry, entry_of, write
 from ingest.gather import Gathered, Gatherer, letter_of
 from ingest.judge import Assessor, Judged
 from ingest.ledger import Ledger
 from ingest.metrics import Health, Metrics
-from ingest.mqtt import Incoming
-from ingest.topics import ack_topic
+from ingest.outbox import Note
+from ingest.waiting import Incoming
 from kahriz.book import Book, dead_letters, ledger
 from kahriz.book.dead_letters import DeadLetter
 from kahriz.clock import Clock
@@ -55,8 +56,8 @@ class Acknowledger(Protocol):
         """Tell the broker that `messages` need not be delivered again."""
         ...
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send `payload`, as far as there is a connection now."""
+    def publish(self, notes: Iterable[Note]) -> None:
+        """Send `notes`, as far as there is a connection now."""
         ...
 
 
@@ -73,6 +74,8 @@ class Pipeline:
         Whoever is told afterwards.
     clock
         The one clock of the process.
+    allowance
+        How much one device may send.
     retry_max
         Longest pause between two tries at a store that is away.
     """
@@ -87,6 +90,7 @@ class Pipeline:
         clock: Clock,
         metrics: Metrics,
         health: Health,
+        allowance: Allowance,
         retry_max: timedelta = timedelta(seconds=30),
     ) -> None:
         self._gatherer = gatherer
@@ -97,6 +101,7 @@ class Pipeline:
         self._clock = clock
         self._metrics = metrics
         self._health = health
+        self._allowance = allowance
         self._retry_max_s = retry_max.total_seconds()
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
@@ -107,42 +112,53 @@ class Pipeline:
         """Give up waiting for what is away; `process` then raises Stopped."""
         self._stopping.set()
 
-    def process(self, messages: Sequence[Incoming]) -> None:
+    def process(self, messages: Sequence[Incoming], since: float | None = None) -> None:
         """Make `messages` durable and acknowledge them.
+
+        `since` is when the oldest of them came, by `time.monotonic`; for the figures only.
 
         Raises
         ------
         Stopped
             `stop` was called while the store or the book was away.
         """
+        kept, shed = self._allowance.split(messages)
+        notes = list(self._make_durable(kept)) if kept else []
+        # All in the order they came in, as the protocol wants it (MQTT-4.6.0-2).
+        self._acknowledger.acknowledge(messages)
+        self._acknowledger.publish(notes)
+        self._metrics.messages.inc(len(messages))
+        self._metrics.shed.labels("rate").inc(len(shed))
+        if since is not None:
+            self._metrics.lag.observe(time.monotonic() - since)
+
+    def _make_durable(self, messages: Sequence[Incoming]) -> Iterable[Note]:
+        """Store `messages`; return what their devices may be told then."""
         try:
-            self._process(messages)
+            return self._store_and_enter(messages)
         except Stopped:
             raise
         except Exception as error:
             # Nobody's message may hold up another's, nor come back for ever, by a fault of ours.
             if len(messages) == 1:
                 self._set_aside(messages[0], error)
-                return
+                return ()
             middle = len(messages) // 2
-            self.process(messages[:middle])
-            self.process(messages[middle:])
+            first = self._make_durable(messages[:middle])
+            return [*first, *self._make_durable(messages[middle:])]
 
-    def _process(self, messages: Sequence[Incoming]) -> None:
+    def _store_and_enter(self, messages: Sequence[Incoming]) -> Iterable[Note]:
         began = time.perf_counter()
         now = self._clock()
         batch = self._until_available("book", lambda: self._gatherer.gather(messages, now))
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         entry = self._until_available("book", lambda: self._record(batch, written))
-        self._acknowledger.acknowledge(messages)
-        for device, ack in entry.acknowledgements():
-            self._acknowledger.publish(ack_topic(device), ack)
-        self._metrics.messages.inc(len(messages))
         self._metrics.batch.observe(len(messages))
         self._metrics.write_seconds.observe(time.perf_counter() - began)
         self._metrics.unratable.inc(judged.n_unratable)
         self._count(batch, written, entry)
+        return entry.acknowledgements()
 
     def _set_aside(self, message: Incoming, error: Exception) -> None:
         """Keep the one message that our own code fails on; its device keeps its readings."""
@@ -150,8 +166,6 @@ class Pipeline:
         reason = f"a fault of the service: {type(error).__name__}: {in_one_line(error)}"
         letter = letter_of(message, reason, self._clock())
         self._until_available("book", lambda: self._keep(letter))
-        self._acknowledger.acknowledge([message])
-        self._metrics.messages.inc()
         self._metrics.dead_letters.inc()
 
     def _keep(self, letter: DeadLetter) -> None:
@@ -180,7 +194,7 @@ class Pipeline:
     def _record(self, batch: Gathered, written: ObservationBatch) -> Entry:
         """Enter the batch in the book; return what it was told."""
         try:
-            entry = entry_of(batch, self._ledger)
+            entry = entry_of(batch, self._gatherer.devices, self._ledger)
             with self._book.begin() as connection:
                 write(connection, entry, batch, written)
         except BaseException:
@@ -197,6 +211,7 @@ class Pipeline:
         """Try until it works; back off meanwhile. The broker keeps what is not acknowledged."""
         pause = 0.2
         while True:
+            self._health.asked(part)
             try:
                 done = attempt()
             except (StoreUnavailable, SQLAlchemyError) as error:
@@ -216,6 +231,7 @@ class Pipeline:
 
     def _count(self, batch: Gathered, written: ObservationBatch, entry: Entry) -> None:
         metrics, heard = self._metrics, entry.heard.values()
+        metrics.seen.heard(entry.heard, batch.received_at.timestamp())
         metrics.readings.inc(sum(h.received for h in heard))
         metrics.duplicates.inc(sum(h.duplicate for h in heard))
         metrics.quarantined.inc(sum(h.quarantined for h in heard))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.allowance import Allowance
 from ingest.ballast import MB, Ballast
 from ingest.clocks import Clocks, keep_in, recall_from
 from ingest.gather import Gatherer
@@ -25,6 +27,7 @@ from ingest.pipeline import Pipeline, Stopped
 from ingest.rollups import Rollups
 from ingest.sender import Sender
 from ingest.status_page import StatusPage
+from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
 from kahriz.book import Book, checkpoints
@@ -43,7 +46,7 @@ from kahriz.store import Store, open_store
 
 _LOG = logging.getLogger(__name__)
 
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 1.0
 DRAIN_S = 8.0
 FLOODED = 200
 
@@ -70,6 +73,7 @@ class Worker:
         self._lost = threading.Event()
         self._standing_by = ""
         self._batch = 0
+        self._in_hand_since: float | None = None
         self._once = Once(_LOG)
         self._own_clock = OwnClock()
         self._ballast = Ballast(
@@ -81,7 +85,7 @@ class Worker:
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
         self._lease = Lease(self._book, f"ingest:{settings.mqtt.client_id}", this_process())
-        self._intake = Intake(settings.mqtt, self._metrics.shed.inc)
+        self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers
@@ -92,6 +96,7 @@ class Worker:
             keep_in(self._book),
         )
         self._pipeline = self._build_pipeline()
+        self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
         self._page = StatusPage(
             settings.ingest.metrics_host,
             settings.ingest.metrics_port,
@@ -115,6 +120,7 @@ class Worker:
             self._clock,
             self._metrics,
             self._health,
+            Allowance(settings.device_rate, settings.device_burst),
             timedelta(seconds=settings.retry_max_s),
         )
 
@@ -156,13 +162,18 @@ class Worker:
 
     def _is_flooded(self) -> bool:
         """Whether so much comes in that what is not about keeping it can wait a little."""
-        return self._batch + self._intake.waiting() > FLOODED
+        return self._batch + len(self._intake.waiting) > FLOODED
 
     def _report(self) -> dict[str, object]:
-        self._metrics.queue.set(self._intake.waiting())
         if self._standing_by:
             return {"status": "standing by", "reason": self._standing_by, "mqtt": "not connected"}
-        return self._health.report(self._intake.state, self._intake.waiting())
+        return self._health.report(self._intake.state, len(self._intake.waiting))
+
+    def _oldest_s(self) -> float:
+        """Return the age of the oldest message that is not acknowledged yet; 0: all are."""
+        arrivals = (self._in_hand_since, self._intake.waiting.oldest_arrival())
+        since = min((at for at in arrivals if at is not None), default=None)
+        return 0.0 if since is None else max(time.monotonic() - since, 0.0)
 
     def _heartbeat(self) -> bool:
         if "store reads" in self._health.problems:
@@ -181,6 +192,9 @@ class Worker:
             raise
         return False
 
+    def _shed_overflow(self, messages: Sequence[Incoming]) -> None:
+        self._metrics.shed.labels("overflow").inc(len(messages))
+
     def stop(self) -> None:
         """Finish what is in hand and end `run`; safe from a signal handler."""
         self._stopping.set()
@@ -197,6 +211,7 @@ class Worker:
             self._ballast.step()  # a full disk would not even let the book open
             is_ready = self._until_book(self._book.migrate) and self._stand_by()
             if is_ready and self._until_book(self._recall):
+                _collect_seldom()
                 self._ask_store()
                 loops += self._build_loops()
                 self._start(loops)
@@ -228,10 +243,12 @@ class Worker:
         while not self._is_over():
             if self._is_clock_wrong() or self._is_disk_full():
                 continue
-            messages = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
+            messages, since = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
             self._batch = len(messages)
             if messages:
-                self._pipeline.process(messages)
+                self._in_hand_since = since
+                self._pipeline.process(messages, since)
+                self._in_hand_since = None
 
     def _is_over(self) -> bool:
         return self._stopping.is_set() or self._lost.is_set()
@@ -350,6 +367,13 @@ class History:
         start = from_ms(before_ms - int(self._look_back_ms[stream]))
         series = self._store.series(datastream, start, from_ms(before_ms))
         return series.time.astype(np.int64), series.value
+
+
+def _collect_seldom() -> None:
+    """Let Python look for cycles seldom: a batch is thousands of objects and none of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def _never() -> bool:

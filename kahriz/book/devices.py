@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection, case, select
 
 from kahriz.book.tables import device as device_table
-from kahriz.book.upsert import excluded, upsert
+from kahriz.book.upsert import excluded, statement_of, upsert
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class DeviceRow:
     lost: int
 
 
+_HEARD = tuple(f.name for f in fields(Heard))
 _COUNTS = ("received", "duplicate", "quarantined", "lost")
 
 
@@ -52,9 +55,14 @@ def put_heard(connection: Connection, heard: Iterable[Heard]) -> None:
 
     A boot is newer by its number; but one that was drawn says so by a later reading only.
     """
-    rows = [{f.name: getattr(h, f.name) for f in fields(Heard)} for h in heard]
-    if not rows:
-        return
+    rows = [{name: getattr(h, name) for name in _HEARD} for h in heard]
+    if rows:
+        connection.execute(_put_heard(connection.dialect.name), rows)
+
+
+@lru_cache(maxsize=2)
+def _put_heard(dialect: str) -> Any:
+    # Once a batch, and making it takes longer than running it for a hundred devices.
     old, new = device_table.c, excluded(device_table)
     further = (new.boot == old.boot) & (new.last_seq > old.last_seq)
     later = (old.last_time_ms.is_(None)) | (new.last_time_ms > old.last_time_ms)
@@ -67,7 +75,7 @@ def put_heard(connection: Connection, heard: Iterable[Heard]) -> None:
         "last_time_ms": case((later, new.last_time_ms), else_=old.last_time_ms),
         "firmware": case((new.firmware.is_not(None), new.firmware), else_=old.firmware),
     }
-    upsert(connection, device_table, rows, ("device",), update)
+    return statement_of(dialect, device_table, ("device",), update)
 
 
 def put_status(

@@ -44,7 +44,7 @@ def upsert(
     if where is None and not isinstance(update, Mapping):
         statement = _plain(dialect, table, key, tuple(update))
     else:
-        statement = _statement(dialect, table, key, update, where)
+        statement = statement_of(dialect, table, key, update, where)
     connection.execute(statement, list(rows))
 
 
@@ -57,16 +57,17 @@ def excluded(table: Table) -> ColumnCollection[str, Any]:
 @lru_cache(maxsize=64)
 def _plain(dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str, ...]) -> Any:
     # Making a statement takes longer than inserting a few rows with it.
-    return _statement(dialect, table, keys, update, None)
+    return statement_of(dialect, table, keys, update)
 
 
-def _statement(
+def statement_of(
     dialect: str,
     table: Table,
     keys: tuple[str, ...],
     update: Sequence[str] | Mapping[str, Any],
-    where: ColumnElement[bool] | None,
+    where: ColumnElement[bool] | None = None,
 ) -> Any:
+    """Return the statement of `upsert`, for whoever runs the same one often and keeps it."""
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     if not update:
         return insert.on_conflict_do_nothing(index_elements=keys)

@@ -24,12 +24,13 @@ import yaml
 from pydantic import SecretStr
 
 from ingest.mqtt import Intake
+from ingest.outbox import Note
 from kahriz.deploy import INGEST_USER, broker_config, create_credentials
 from kahriz.deploy.credentials import DEVICE_SECRETS
 from kahriz.settings import MqttSettings, load_settings
 from kahriz.sites import load_registry
 from tests.integration.mqtt_client import MqttClient
-from tests.servers import Server, free_port, program
+from tests.servers import Server, certificate, free_port, program
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -313,9 +314,9 @@ def test_ingest_itself_hears_and_answers_a_device(deployed: Deployed) -> None:
             device.connect()
             device.subscribe(f"kahriz/v1/{A}/down/#")
             device.publish(f"kahriz/v1/{A}/up", b"{}")
-            heard = intake.take(1, timeout=5)
+            heard, _ = intake.take(1, timeout=5)
             intake.acknowledge(heard)
-            intake.publish(f"kahriz/v1/{A}/down/ack", b"thanks")
+            intake.publish([Note(A, f"kahriz/v1/{A}/down/ack", b"thanks")])
 
             assert [(m.topic, m.payload) for m in heard] == [(f"kahriz/v1/{A}/up", b"{}")]
             assert device.next_message() == (f"kahriz/v1/{A}/down/ack", b"thanks")
@@ -326,9 +327,7 @@ def test_ingest_itself_hears_and_answers_a_device(deployed: Deployed) -> None:
 @pytest.mark.server
 def test_the_documented_tls_listener_takes_devices_that_trust_it(tmp_path: Path) -> None:
     crt, key = tmp_path / "server.crt", tmp_path / "server.key"
-    make = [str(program("openssl", "openssl")), "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
-    make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([*make, "-keyout", key, "-out", crt], check=True, capture_output=True)
+    certificate(crt, key)
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     port = free_port()
     more = text.split("```conf\n")[1].split("```")[0]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ingest.allowance import Allowance
 from ingest.clocks import Clocks, keep_in, recall_from
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
@@ -43,6 +44,7 @@ def start(house: House, book: Any = None) -> None:
         house.clock,
         Metrics(),
         Health(),
+        Allowance(1e9, 10**9),
         retry_max=timedelta(milliseconds=1),
     )
 
@@ -62,7 +64,7 @@ def since_boot(first: int, n: int, uptime_ms: int, says: Callable[[int], int]) -
         "boot": 1,
         "seq": first,
         "uptime_ms": uptime_ms,
-        "r": [[time_ms, {"stage_m": 0.1 + 0.001 * i}] for i, time_ms in enumerate(times)],
+        "r": [[t, {"stage_m": 0.1 + 0.001 * (i % 7)}] for i, t in enumerate(times, first)],
     }
 
 
@@ -145,3 +147,36 @@ def test_who_decides_second_gets_what_the_first_decided(tmp_path: Path) -> None:
     assert keep(key, [], [second], NOW_MS) == [first]
     assert keep(key, [first], [second], NOW_MS) == [second]
     book.close()
+
+
+@pytest.mark.parametrize("size", [1, 7, 60])
+def test_a_batch_of_any_size_gives_each_reading_the_time_it_has_alone(
+    tmp_path: Path, size: int
+) -> None:
+    """A clock of 2000 for an hour, then set right, then three days ahead."""
+
+    def says(since_boot_ms: int) -> int:
+        hours = since_boot_ms // 3_600_000
+        if hours < 1:
+            return 946_684_800_000 + since_boot_ms
+        return NOW_MS + since_boot_ms + (3 * 86_400_000 if hours >= 3 else 0)
+
+    house = House(tmp_path)
+    start(house)
+    house.clock.advance(timedelta(hours=5))
+    payloads = [since_boot(n, 1, n * STEP_MS + 1000, says) for n in range(60)]
+    messages = [house.message(payload) for payload in payloads]
+    for first in range(0, 60, size):
+        last = min(first + size, 60) - 1  # those before it waited, as after a while without ingest
+        house.clock.now = NOW + timedelta(milliseconds=last * STEP_MS + 3000)
+        house.pipeline.process(messages[first : first + size])
+    series = house.series()
+    house.book.close()
+
+    times = series.time.astype(int).tolist()
+    assert len(times) == 60
+    assert times == pytest.approx([NOW_MS + n * STEP_MS for n in range(60)], abs=5000)
+    is_suspect = (series.quality == Quality.SUSPECT).tolist()
+    assert is_suspect[:12] == [True] * 12
+    assert not any(is_suspect[12:36])
+    assert is_suspect[36:] == [True] * 24

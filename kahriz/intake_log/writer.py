@@ -76,17 +76,20 @@ class IntakeLog:
         Raises
         ------
         StoreUnavailable
-            The disk is full, or the folder cannot be written; the messages are counted as
-            unwritten, and the next `append` that succeeds says so in the file first.
+            The disk is full, or the folder cannot be written; nothing of them is in the file.
+            Try again, or `give_up`.
         """
         try:
             self._append(received_at_ms, topics, payloads)
         except OSError as error:
-            self.unwritten += len(payloads)
-            self._unsaid += len(payloads)
             is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             reason = "the disk is full" if is_full else error.strerror or str(error)
             raise StoreUnavailable(f"{self.folder}: {reason}") from error
+
+    def give_up(self, n: int) -> None:
+        """Count `n` messages as unwritten; the next `append` that succeeds says so in the file."""
+        self.unwritten += n
+        self._unsaid += n
 
     def close(self) -> None:
         """Let the disk have everything, and end."""

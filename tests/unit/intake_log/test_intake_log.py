@@ -234,6 +234,7 @@ def test_a_full_disk_is_said_leaves_no_half_frame_and_is_remembered(
     for i in range(2):
         with pytest.raises(StoreUnavailable, match=f"{tmp_path}: the disk is full"):
             writer.append(*batch(NOW + 1 + i, b"lost", b"too"))
+        writer.give_up(2)
     monkeypatch.undo()
     writer.append(*batch(NOW + 9, b"after"))
     writer.close()

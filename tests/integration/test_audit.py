@@ -206,6 +206,35 @@ def test_a_lost_store_is_named_made_anew_and_as_it_was(ingest: Ingest, run: Run)
     assert ingest.counts() == counts, "what came is not counted twice"
 
 
+def test_what_came_while_the_clock_ran_ahead_is_taken_in_again_too(
+    ingest: Ingest, run: Run
+) -> None:
+    ingest.clock.now = NOW + timedelta(days=1)
+    ingest.take([message(60)])
+    before = ingest.series()
+    ingest.lose_store()
+
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    assert ingest.series()[STAGE].time.tolist() == before[STAGE].time.tolist()
+
+
+def test_where_several_share_the_load_others_may_have_what_we_have_not(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = ingest.book()
+    with book.begin() as connection:
+        connection.execute(
+            update(received_range).where(received_range.c.first_seq == 20).values(last_seq=32)
+        )
+    book.close()
+    ingest.rewrite_store(without_row(1 + 3))
+    monkeypatch.setenv("KAHRIZ_MQTT__SHARED_GROUP", "two")
+    code, out, _ = run("audit")
+
+    assert code == 1, "what came here has to be there all the same"
+    assert findings(out) == [f"store: {STAGE} {stamp(3)} 0.1 came, and is not stored"]
+
+
 def test_replaying_what_is_there_changes_nothing(ingest: Ingest, run: Run) -> None:
     before, counts = ingest.series(), ingest.counts()
     code, _, _ = run("replay", "--since", "2026-11-25T00:00Z")

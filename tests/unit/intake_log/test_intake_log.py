@@ -189,6 +189,16 @@ def test_what_is_older_than_is_kept_goes_by_segments(
     assert writer.dropped == 0
 
 
+def test_a_clock_that_runs_days_ahead_for_a_while_does_not_cost_all_that_came_before(
+    tmp_path: Path,
+) -> None:
+    hours = [*range(40), 40 + 24 * 30, 41, 42]
+    write(tmp_path, *(batch(NOW + hour * (SPAN_MS + 1), b"x") for hour in hours))
+
+    kept = [(r.received_at_ms - NOW) // (SPAN_MS + 1) for r in everything(tmp_path)]
+    assert kept == hours[2:]
+
+
 def test_beyond_its_size_the_oldest_segment_goes_and_is_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

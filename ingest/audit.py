@@ -201,7 +201,7 @@ class Audit:
         if not is_whole or oldest is None:
             return
         for key, record in sorted(boots.items()):
-            if record.first_heard_ms < max(window.since_ms, oldest):
+            if record.first_heard_ms < max(window.since_ms, oldest) or key[0] in came.unnumbered:
                 continue  # some of it came before the raw intake begins
             for span in record.ranges:
                 for missing in without(span, came.numbers.get(key)):

@@ -173,8 +173,8 @@ class Gatherer:
 
     def sender(self, message: Incoming) -> str:
         """Return under which device `message` is counted."""
-        topic = topics.parse(message.topic)
-        return topic.device if topic and topic.device in self._channels else STRANGERS
+        device = topics.sender(message.topic)
+        return device if device is not None and device in self._channels else STRANGERS
 
     def _add_status(self, rest: _Rest, device: str, payload: bytes) -> None:
         if device not in self._channels:

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest import topics
+from ingest import lorawan_topics, topics
+from ingest.lorawan import LoRaWAN
 from ingest.parts import NONE, PartList, Parts, joined
 from ingest.waiting import Incoming
 from kahriz import plugins
@@ -128,6 +129,10 @@ class Gatherer:
     ----------
     devices
         Their ids; `Parts.device` points into them.
+    lorawan
+        Reads ChirpStack's events.
+    deaf
+        Devices heard through them: nothing is acknowledged to these.
     """
 
     def __init__(self, registry: Registry, future_tolerance: timedelta, oldest: timedelta) -> None:
@@ -136,6 +141,8 @@ class Gatherer:
         self._codecs: dict[str, Codec] = {
             name: plugins.load("codec", name, CODECS)() for name in CODECS
         }
+        self.lorawan = LoRaWAN(registry)
+        self.deaf: set[str] = set()
         self._native = JsonColumns(JsonV1())
         self._routes = _Routes(registry.channels)
         self._future_tolerance = future_tolerance
@@ -159,11 +166,15 @@ class Gatherer:
     ) -> None:
         topic = topics.parse(message.topic)
         try:
-            if topic is None:
+            if lorawan_topics.parse(message.topic) is not None:
+                if found := self.lorawan.readings(message.topic, message.payload, bounds[1]):
+                    self.deaf.add(found[0])
+                    self._add(rest, i, found[0], found[1], message, now, bounds)
+            elif topic is None:
                 raise DecodeError(
                     "", f"topic {message.topic[: topics.LONGEST]!r} is not one of ours"
                 )
-            if topic.kind is topics.Kind.STATUS:
+            elif topic.kind is topics.Kind.STATUS:
                 self._add_status(rest, topic.device, message.payload)
             else:
                 self._add_readings(rest, i, topic.device, message, now, bounds)
@@ -196,6 +207,18 @@ class Gatherer:
         if len(message.payload) > MAX_PAYLOAD:
             raise DecodeError("", f"{len(message.payload)} bytes, {MAX_PAYLOAD} are allowed")
         readings = self._codecs[codec_for(message.payload)].decode(message.payload)
+        self._add(rest, position, device, readings, message, now, bounds)
+
+    def _add(
+        self,
+        rest: _Rest,
+        position: int,
+        device: str,
+        readings: Readings,
+        message: Incoming,
+        now: datetime,
+        bounds: tuple[int, int],
+    ) -> None:
         refused, reasons = self._add_usable(rest, position, device, readings, bounds)
         if refused:
             shown = "; ".join(reasons[:3]) + ("; ..." if len(reasons) > 3 else "")
@@ -375,7 +398,7 @@ def _kind(error: DecodeError | UnknownSensorError) -> Reason:
 
 def letter_of(message: Incoming, reason: str, now: datetime, kind: Reason) -> DeadLetter:
     """Return what is kept of a message that cannot be used, for `reason`."""
-    topic = topics.parse(message.topic)
+    topic = topics.parse(message.topic) or lorawan_topics.parse(message.topic)
     device = None if topic is None else topic.device
     return DeadLetter(to_ms(now), message.topic, device, reason, message.payload, kind)
 

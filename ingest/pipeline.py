@@ -201,7 +201,7 @@ class Pipeline:
         self._metrics.write_seconds.observe(time.perf_counter() - began)
         self._metrics.unratable.inc(judged.n_unratable)
         self._count(batch, written, entry)
-        return entry.acknowledgements()
+        return entry.acknowledgements(self._gatherer.deaf)
 
     def _set_aside(self, message: Incoming, error: Exception, now: datetime) -> None:
         """Keep the one message that our own code fails on; its device keeps its readings."""

@@ -27,7 +27,7 @@ from ingest.status_page import StatusPage
 from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
-from kahriz.book import Book, checkpoints
+from kahriz.book import Book, checkpoints, devices
 from kahriz.book.days import Reason
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import DETECTORS
@@ -73,6 +73,11 @@ class Worker:
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers
         ]
+        self._gatherer = Gatherer(
+            self._registry,
+            timedelta(seconds=settings.ingest.future_tolerance_s),
+            timedelta(days=settings.ingest.oldest_days),
+        )
         self._pipeline = self._build_pipeline()
         self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
         if self._intake_log is not None:
@@ -86,15 +91,10 @@ class Worker:
 
     def _build_pipeline(self) -> Pipeline:
         settings = self._settings.ingest
-        gatherer = Gatherer(
-            self._registry,
-            timedelta(seconds=settings.future_tolerance_s),
-            timedelta(days=settings.oldest_days),
-        )
         limits = limits_of(self._registry)
         history = History(self._registry, self._store, look_back_ms(limits))
         return Pipeline(
-            gatherer,
+            self._gatherer,
             Assessor(self._registry, Flagger(limits, history)),
             self._store,
             self._book,
@@ -171,6 +171,8 @@ class Worker:
         """Work until `stop`; then drain what was taken, at most for some seconds."""
         if not self._open_book():
             return
+        with self._book.read() as connection:
+            self._gatherer.lorawan.restore(devices.list_devices(connection))
         _collect_seldom()
         self._ask_store()
         loops = self._build_loops()

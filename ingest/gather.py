@@ -398,8 +398,7 @@ def _kind(error: DecodeError | UnknownSensorError) -> Reason:
 
 def letter_of(message: Incoming, reason: str, now: datetime, kind: Reason) -> DeadLetter:
     """Return what is kept of a message that cannot be used, for `reason`."""
-    topic = topics.parse(message.topic) or lorawan_topics.parse(message.topic)
-    device = None if topic is None else topic.device
+    device = topics.sender(message.topic)
     return DeadLetter(to_ms(now), message.topic, device, reason, message.payload, kind)
 
 

@@ -26,7 +26,7 @@ from ingest.outbox import Note
 from ingest.pipeline import Pipeline
 from ingest.waiting import Incoming
 from ingest.worker import History
-from kahriz.book import Book, checkpoints, dead_letters
+from kahriz.book import Book, checkpoints, dead_letters, devices
 from kahriz.book.dead_letters import KeptLetter
 from kahriz.clock import from_ms
 from kahriz.intake_log import Found, read
@@ -84,8 +84,11 @@ class Replay:
         self._clock = _Then()
         self._metrics = Metrics()
         limits = limits_of(registry)
+        gatherer = gatherer_of(registry, settings)
+        with book.read() as connection:
+            gatherer.lorawan.restore(devices.list_devices(connection))
         self._pipeline = Pipeline(
-            gatherer_of(registry, settings),
+            gatherer,
             Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
             store,
             book,

@@ -33,7 +33,9 @@ from kahriz.quality.limits import limits_of, look_back_ms
 from kahriz.settings import IngestSettings
 from kahriz.sites import Registry, load_registry
 from kahriz.store.sqlite import SqliteStore
+from tests.e2e.test_lorawan import SITES as LORAWAN
 from tests.fakes import FakeBroker, FakeClock
+from tests.uplinks import frame, topic
 
 EXAMPLE = Path(__file__).parents[2] / "sites.example.toml"
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -49,9 +51,9 @@ Run = Callable[..., tuple[int, str, str]]
 class Ingest:
     """Ingest without a broker, over the files a command line will look at."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sites: Path = EXAMPLE) -> None:
         self.folder = folder
-        self.registry = load_registry(EXAMPLE)
+        self.registry = load_registry(sites)
         self.clock = FakeClock(NOW - timedelta(hours=5))
 
     def take(self, *batches: Sequence[tuple[str, bytes]], registry: Registry | None = None) -> None:
@@ -233,6 +235,28 @@ def test_where_several_share_the_load_others_may_have_what_we_have_not(
 
     assert code == 1, "what came here has to be there all the same"
     assert findings(out) == [f"store: {STAGE} {stamp(3)} 0.1 came, and is not stored"]
+
+
+def test_a_device_that_gives_no_numbers_is_held_to_its_values(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.write_text(LORAWAN, encoding="utf-8")
+    monkeypatch.setenv("KAHRIZ_SITES", str(sites))
+    ingest = Ingest(tmp_path, sites)
+    start_ms = to_ms(NOW - timedelta(hours=6))
+    sessions = [(5, 0), (6, 60), (9, 240), (0, 1800), (1, 1860)]
+    frames = [(topic(), frame(f_cnt, start_ms + 1000 * s)) for f_cnt, s in sessions]
+    ingest.take(frames[:3], frames[3:], [frames[0]])
+    before = ingest.series()
+    assert run("audit")[:1] == (0,)
+
+    ingest.lose_store()
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    assert run("audit")[0] == 0
+    assert ingest.series()[STAGE].value.tolist() == before[STAGE].value.tolist() == [0.127] * 5
+    ingest.rewrite_store(without_row(3))
+    assert len(findings(run("audit")[1])) == 1
 
 
 def test_replaying_what_is_there_changes_nothing(ingest: Ingest, run: Run) -> None:

@@ -88,7 +88,7 @@ class Worker:
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
         self._shed = Shed(registry.devices)
-        self._intake_log = _intake_log(settings)
+        self._intake_log = intake_log_of(settings)
         self._lease = Lease(self._book, f"ingest:{settings.mqtt.client_id}", this_process())
         self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
@@ -385,7 +385,8 @@ class History:
         return series.time.astype(np.int64), series.value
 
 
-def _intake_log(settings: Settings) -> IntakeLog | None:
+def intake_log_of(settings: Settings) -> IntakeLog | None:
+    """Return where messages are kept as they come; None: they are not to be."""
     keep = timedelta(hours=settings.ingest.intake_log_hours)
     most = settings.ingest.intake_log_mb * 2**20
     return IntakeLog(settings.intake_log, keep, most) if keep else None

@@ -171,7 +171,7 @@ def _rows(file: Path) -> int:
     """Count as any other program would: what is not committed does not show."""
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
         try:
-            return int(connection.execute("SELECT count(*) FROM observation").fetchone()[0])
+            return int(connection.execute("SELECT readings FROM stored").fetchone()[0])
         except sqlite3.OperationalError:
             return 0
         finally:

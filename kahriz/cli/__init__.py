@@ -13,7 +13,7 @@ import typer
 
 from kahriz.errors import ConfigError, KahrizError
 
-_COMMANDS: tuple[str, ...] = ("demo", "ingest", "api", "sim", "keys", "credentials")
+_COMMANDS: tuple[str, ...] = ("demo", "ingest", "api", "sim", "keys", "credentials", "export")
 
 
 def build() -> typer.Typer:

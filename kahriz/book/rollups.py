@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
@@ -38,8 +37,7 @@ _KEY = ("datastream", "period", "start_ms")
 _ROUNDING = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Rollup:
+class Rollup(NamedTuple):
     """The figures of one datastream in [start_ms, end_ms), as kept; see docs/statistics.md."""
 
     datastream: DatastreamId
@@ -159,10 +157,28 @@ def rows(
     connection: Connection, datastream: DatastreamId, period: Period, start_ms: int, end_ms: int
 ) -> list[Rollup]:
     """Return the hours, or the local days, that begin in [start_ms, end_ms), in time order."""
-    return [Rollup(*row) for row in _rows(connection, datastream, period, start_ms, end_ms)]
+    return [Rollup._make(row) for row in _rows(connection, datastream, period, start_ms, end_ms)]
 
 
-_COLUMNS = [rollup.c[name] for name in Rollup.__slots__]
+def rows_of_many(
+    connection: Connection,
+    datastreams: Collection[DatastreamId],
+    period: Period,
+    start_ms: int,
+    end_ms: int,
+) -> dict[DatastreamId, list[Rollup]]:
+    """Return what `rows` would for each of `datastreams`, by a few questions in all."""
+    found: dict[DatastreamId, list[Rollup]] = {name: [] for name in datastreams}
+    names = list(found)
+    for first in range(0, len(names), _AT_ONCE):
+        some = names[first : first + _AT_ONCE]
+        given = {"some": some, "by": period, "since": start_ms, "until": end_ms}
+        for row in connection.execute(_SELECT_MANY, given):
+            found[row[0]].append(Rollup._make(row))
+    return found
+
+
+_COLUMNS = [rollup.c[name] for name in Rollup._fields]
 _SELECT = (
     select(*_COLUMNS)
     .where(
@@ -172,6 +188,18 @@ _SELECT = (
         rollup.c.start_ms < bindparam("until"),
     )
     .order_by(rollup.c.start_ms)
+)
+# Databases limit how many values one question may name.
+_AT_ONCE = 1000
+_SELECT_MANY = (
+    select(*_COLUMNS)
+    .where(
+        rollup.c.datastream.in_(bindparam("some", expanding=True)),
+        rollup.c.period == bindparam("by"),
+        rollup.c.start_ms >= bindparam("since"),
+        rollup.c.start_ms < bindparam("until"),
+    )
+    .order_by(rollup.c.datastream, rollup.c.start_ms)
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import intake, water
+from bench import intake, storage, water
 from bench.result import Result, save, show
 from tests import servers
 
@@ -17,7 +17,7 @@ INTAKE = (
     "cpu_packs_vs_tutorial",
     "rss_mb",
 )
-NAMES = (*INTAKE, water.NAME)
+NAMES = (*INTAKE, water.NAME, *storage.NAMES)
 
 
 def _say(line: str) -> None:
@@ -32,6 +32,7 @@ def run(wanted: set[str], rounds: int) -> list[Result]:
         results += intake.rows(intake.Intake(url, _say), wanted, rounds)
         if water.NAME in wanted:
             results.append(water.row(url, _say, rounds=max(rounds, 5)))
+        results += storage.rows(url, _say, wanted, rounds)
     return sorted(results, key=lambda result: NAMES.index(result.name))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, Select, bindparam, delete, select
 
 from kahriz.book.tables import dirty_hour, rollup
 from kahriz.book.upsert import upsert
@@ -169,13 +169,38 @@ def rows_of_many(
 ) -> dict[DatastreamId, list[Rollup]]:
     """Return what `rows` would for each of `datastreams`, by a few questions in all."""
     found: dict[DatastreamId, list[Rollup]] = {name: [] for name in datastreams}
-    names = list(found)
-    for first in range(0, len(names), _AT_ONCE):
-        some = names[first : first + _AT_ONCE]
-        given = {"some": some, "by": period, "since": start_ms, "until": end_ms}
-        for row in connection.execute(_SELECT_MANY, given):
-            found[row[0]].append(Rollup._make(row))
+    for row in _of_many(connection, _SELECT_MANY, found, period, start_ms, end_ms):
+        found[row[0]].append(Rollup._make(row))
     return found
+
+
+def volumes(
+    connection: Connection,
+    datastreams: Collection[DatastreamId],
+    period: Period,
+    start_ms: int,
+    end_ms: int,
+) -> dict[DatastreamId, list[tuple[int, float | None]]]:
+    """Return only (start_ms, volume_m3) of these rows: a district's week in some milliseconds."""
+    found: dict[DatastreamId, list[tuple[int, float | None]]] = {name: [] for name in datastreams}
+    for row in _of_many(connection, _SELECT_VOLUMES, found, period, start_ms, end_ms):
+        found[row[0]].append((row[1], row[2]))
+    return found
+
+
+def _of_many(
+    connection: Connection,
+    question: Select[Any],
+    datastreams: Collection[str],
+    period: Period,
+    start_ms: int,
+    end_ms: int,
+) -> Iterator[Any]:
+    names = list(datastreams)
+    given = {"by": period, "since": start_ms, "until": end_ms}
+    for first in range(0, len(names), _AT_ONCE):
+        some = {"some": names[first : first + _AT_ONCE]}
+        yield from connection.execute(question, given | some)
 
 
 _COLUMNS = [rollup.c[name] for name in Rollup._fields]
@@ -200,6 +225,9 @@ _SELECT_MANY = (
         rollup.c.start_ms < bindparam("until"),
     )
     .order_by(rollup.c.datastream, rollup.c.start_ms)
+)
+_SELECT_VOLUMES = _SELECT_MANY.with_only_columns(
+    rollup.c.datastream, rollup.c.start_ms, rollup.c.volume_m3
 )
 
 

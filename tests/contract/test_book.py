@@ -287,8 +287,10 @@ def test_the_figures_of_many_datastreams_are_those_of_each(book: Book) -> None:
         each = {name: rollups.rows(connection, name, "day", *span) for name in names}
         many = rollups.rows_of_many(connection, names, "day", *span)
         none = rollups.rows_of_many(connection, [], "day", *span)
+        volumes = rollups.volumes(connection, names, "day", *span)
 
     assert many == each
+    assert volumes == {n: [(r.start_ms, r.volume_m3) for r in rows] for n, rows in each.items()}
     assert [len(many[name]) for name in names[:3]] == [2, 0, 0]
     assert none == {}
 

@@ -46,9 +46,9 @@ WHERE stream = ? AND first >= ? AND first < ? AND last >= ?"""
 _LATEST = "SELECT name, t, v, q FROM latest JOIN datastream ON datastream.id = latest.stream"
 
 SEAL_AFTER = timedelta(hours=1)
-SEAL_ROWS = 300_000
+SEAL_ROWS = 200_000
 SEAL_BATCHES = 5_000
-MOST_ROWS = 2_000_000
+MOST_ROWS = 600_000
 MOST_BATCHES = 20_000
 """When more waits, `write` seals twice of what it takes; at twice as much, all of it."""
 
@@ -179,7 +179,7 @@ class SqliteStore:
             plan, self._plan = self._plan, None
             if plan is None:
                 with self._reader() as reader:
-                    plan = sqlite_sealing.plan(reader)
+                    plan = sqlite_sealing.plan(reader, SEAL_ROWS)
             if plan is None:
                 return False
             with self._file.transaction() as writer:
@@ -189,6 +189,8 @@ class SqliteStore:
                     known.rows, known.batches = writer.execute(_WAITING).fetchone()
             if more:
                 self._plan = plan
+            elif not plan.is_all:
+                self._sealed_at = None  # the rest is as old
             return more
 
     def _seal_in_passing(self, rows: int) -> None:

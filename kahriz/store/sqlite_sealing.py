@@ -25,7 +25,9 @@ from kahriz.store.sqlite_schema import (
 from kahriz.store.sqlite_tail import unsealed_up_to
 from kahriz.store.unsealed import Rows
 
-_PLACE = "SELECT upto, stream, t, moved FROM sealing"
+# Of batches that somebody has deleted nothing is left to go on with.
+_PLACE = """
+SELECT upto, stream, t FROM sealing WHERE EXISTS (SELECT 1 FROM unsealed WHERE id <= upto)"""
 _BEGIN = "INSERT INTO sealing (upto, stream, t, moved) VALUES (?, ?, ?, 0)"
 _GO_ON = "UPDATE sealing SET stream = ?, t = ?, moved = ?"
 _OF_DAY = """
@@ -41,13 +43,28 @@ _WHOLE = 1440
 
 @dataclass(slots=True)
 class Plan:
-    """The batches up to one, and how much of them is sealed already."""
+    """The batches up to one, and how much of them is sealed already.
+
+    Attributes
+    ----------
+    upto
+        The last of the batches.
+    is_all
+        Whether no batch waited after it when the plan was made.
+    rows
+        What they hold, in order.
+    ends
+        Positions at which a day of a datastream ends.
+    at, day
+        The first row, and the first day, that is not sealed.
+    """
 
     upto: int
+    is_all: bool
     rows: Rows
     ends: NDArray[np.intp]
     at: int
-    day: int = 0
+    day: int
 
     @property
     def place(self) -> tuple[int, int]:
@@ -57,18 +74,34 @@ class Plan:
         return int(self.rows.stream[self.at]), int(self.rows.time[self.at])
 
 
-def plan(reader: sqlite3.Connection) -> Plan | None:
-    """Return what is to be sealed: all that came in, or the rest of what was begun before."""
+def plan(reader: sqlite3.Connection, most: int) -> Plan | None:
+    """Return what is to be sealed: of what came in, or the rest of what was begun before.
+
+    Some more than `most` readings are taken at once: the memory it needs is theirs.
+    """
     begun = reader.execute(_PLACE).fetchone()
-    upto = begun[0] if begun else reader.execute("SELECT max(id) FROM unsealed").fetchone()[0]
-    rows = None if upto is None else unsealed_up_to(reader, upto)
+    newest = reader.execute("SELECT max(id) FROM unsealed").fetchone()[0]
+    if newest is None:
+        return None
+    upto: int = begun[0] if begun else _enough(reader, most)
+    rows = unsealed_up_to(reader, upto)
     if rows is None:
         return None
     day = rows.time // DAY_MS
     changes = (rows.stream[1:] != rows.stream[:-1]) | (day[1:] != day[:-1])
     ends = np.append(np.flatnonzero(changes) + 1, len(rows))
     at = _position(rows, begun[1], begun[2]) if begun else 0
-    return Plan(upto, rows, ends, at, int(np.searchsorted(ends, at, side="right")))
+    return Plan(upto, upto == newest, rows, ends, at, int(np.searchsorted(ends, at, side="right")))
+
+
+def _enough(reader: sqlite3.Connection, most: int) -> int:
+    """Return the batch up to which there are `most` readings; the newest where there are fewer."""
+    upto = rows = 0
+    for upto, n in reader.execute("SELECT id, n FROM unsealed ORDER BY id"):  # noqa: B007
+        rows += n
+        if rows >= most:
+            break
+    return upto
 
 
 def seal_some(writer: sqlite3.Connection, plan: Plan) -> bool:
@@ -103,9 +136,10 @@ def _is_still_true(writer: sqlite3.Connection, plan: Plan) -> bool:
     if begun is None and plan.at == 0:
         found = writer.execute("SELECT 1 FROM unsealed WHERE id <= ?", (plan.upto,)).fetchone()
         if found:
+            writer.execute("DELETE FROM sealing")
             writer.execute(_BEGIN, (plan.upto, *plan.place))
         return found is not None
-    return begun is not None and begun[:3] == (plan.upto, *plan.place)
+    return begun is not None and begun == (plan.upto, *plan.place)
 
 
 def _position(rows: Rows, stream: int, time: int) -> int:

@@ -95,10 +95,11 @@ def said(file: Path, query: str) -> Any:
 
 
 def fill(store: Store) -> None:
-    """Write three days of three datastreams, with late data and changed values, in 12 batches."""
+    """Write days of three datastreams, with late data and changed values, in 15 batches."""
     for i in range(12):
         store.write(batch(range(360 * i, 360 * i + 360, 3), i, NAMES[i % 2]))
     store.write(batch(range(0, 3000, 7), -1, NAMES[2], 3))
+    store.write(batch(range(0, 50 * 1440, 700), 0.5, NAMES[1]))  # more than one transaction seals
     store.write(batch(range(100, 900, 5), 99, NAMES[0], 4))
 
 
@@ -171,12 +172,16 @@ def test_much_at_once_is_sealed_at_once_and_the_file_shrinks(
 ) -> None:
     store.write(batch([-1], 1.0))
     seal_all(store)
-    store.write(batch(range(SEAL_ROWS + 1), 1.0))
+    for i in range(4):
+        store.write(batch(range(100_000 * i, 100_000 * i + 100_000), i))
     steps = seal_all(store)
+    found = store.series(STAGE, *ALWAYS)
     store.close()
 
     assert steps > 5, "in short transactions"
-    assert file.stat().st_size < 4 * SEAL_ROWS
+    assert len(found) == 400_001 > SEAL_ROWS
+    assert file.stat().st_size < 4 * 400_000
+    assert said(file, "SELECT count(*) FROM unsealed") == [(0,)]
 
 
 def test_a_clock_that_was_set_back_does_not_stop_it(store: SqliteStore, file: Path) -> None:
@@ -231,6 +236,9 @@ def test_readers_that_were_there_before_see_the_same_during_and_after(
         assert len(reader.series(STAGE, *ALWAYS)) == 200
 
 
+STEPS = ["seal a part", "seal", "reopen", "the other writes from now on"]
+# More days than one transaction seals.
+_MANY_DAYS = st.sampled_from([0.5, 2.5]).map(lambda v: [(1, 1440 * d, v, 1) for d in range(50)])
 _BATCH = st.lists(
     st.tuples(
         st.integers(0, 2),
@@ -245,8 +253,8 @@ _BATCH = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(steps=st.lists(st.one_of(_BATCH, st.sampled_from(["seal a part", "seal", "reopen"]))))
+@settings(max_examples=120, deadline=None)
+@given(steps=st.lists(st.one_of(_BATCH, _MANY_DAYS, st.sampled_from(STEPS))))
 def test_it_answers_as_a_store_in_memory_whatever_is_written_and_sealed_when(
     steps: list[Any],
 ) -> None:
@@ -254,8 +262,11 @@ def test_it_answers_as_a_store_in_memory_whatever_is_written_and_sealed_when(
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/observations.sqlite"
         now = T0
-        with closing(open_store(url, read_only=True)) as reader, closing(open_store(url)) as first:
-            store = first
+        with (
+            closing(open_store(url, read_only=True)) as reader,
+            closing(open_store(url)) as store,
+            closing(open_store(url)) as other,
+        ):
             store.latest()
             for step in steps:
                 now += SEAL_AFTER
@@ -272,12 +283,15 @@ def test_it_answers_as_a_store_in_memory_whatever_is_written_and_sealed_when(
                     store.tidy(now)
                 elif step == "seal":
                     seal_all(store, now)
-                else:
+                elif step == "reopen":
                     store.close()
                     store = open_store(url)
+                else:
+                    store, other = other, store
                 assert answer(reader) == answer(memory)
-            assert answer(store) == answer(memory)
+            assert answer(store) == answer(memory) == answer(other)
             store.close()
+            other.close()
 
 
 class Failing(sqlite3.Connection):
@@ -311,7 +325,8 @@ def test_an_error_at_any_statement_of_the_sealing_loses_and_doubles_nothing(
     with closing(SqliteStore(f"sqlite:///{begun}")) as store:
         fill(store)
         seal_all(store)
-        store.write(batch(range(90, 2000, 11), 7.5))
+        store.write(batch(range(90, 60 * 1440, 511), 7.5))
+        store.write(batch(range(90, 2000, 11), 8.5))
         before = answer(store)
     monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Failing))
     failed = 0
@@ -396,7 +411,8 @@ def test_kill_9_at_any_statement_of_the_sealing_loses_and_doubles_nothing(
     with closing(SqliteStore(f"sqlite:///{file}")) as store:
         fill(store)
         seal_all(store)
-        store.write(batch(range(90, 2000, 11), 7.5))
+        store.write(batch(range(90, 60 * 1440, 511), 7.5))
+        store.write(batch(range(90, 2000, 11), 8.5))
         before = answer(store)
     with killed_at_every_statement(file, tmp_path / "killed") as left:
         for each in left:
@@ -529,6 +545,38 @@ def test_a_damaged_batch_is_named_and_never_sealed(store: SqliteStore, file: Pat
     store.write(batch([20], 2.0))
     seal_all(store)
     assert store.series(STAGE, *ALWAYS).value.tolist() == [2.0]
+
+
+def test_of_two_writers_the_slower_one_does_not_undo_what_the_other_sealed(
+    store: SqliteStore, file: Path
+) -> None:
+    store.write(batch(range(0, 60 * 1440, 1440), 1.0))
+    assert store.tidy(T0) is True
+    with closing(SqliteStore(f"sqlite:///{file}")) as other:
+        seal_all(other)
+        other.write(batch([59 * 1440], 2.0))
+        seal_all(other, T0 + DAY)
+    seal_all(store)
+
+    assert store.series(STAGE, *ALWAYS).value.tolist() == [1.0] * 59 + [2.0]
+    assert said(file, "SELECT readings FROM stored") == [(60,)]
+
+
+def test_batches_deleted_while_they_are_sealed_do_not_stop_the_sealing(
+    store: SqliteStore, file: Path
+) -> None:
+    store.write(batch(range(0, 60 * 1440, 30), 1.0))
+    assert store.tidy(T0) is True
+    with closing(sqlite3.connect(file)) as plain:
+        plain.execute("DELETE FROM unsealed")
+        plain.commit()
+    seal_all(store)
+    store.write(batch([7], 2.0))
+    seal_all(store, T0 + DAY)
+
+    assert said(file, "SELECT count(*) FROM unsealed") == [(0,)]
+    assert said(file, "SELECT count(*) FROM sealing") == [(0,)]
+    assert 2.0 in store.series(STAGE, *ALWAYS).value
 
 
 # Writes and seals; each batch is 200 rows of one value, of all three datastreams.

@@ -69,6 +69,8 @@ def set_up(writer: sqlite3.Connection, path: Path) -> None:
         writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
     writer.execute("PRAGMA journal_mode = WAL")
     writer.execute("PRAGMA synchronous = FULL")
+    # Debian's SQLite would write every page it frees once more, full of zeros.
+    writer.execute("PRAGMA secure_delete = OFF")
     writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     writer.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_BYTES}")
     if version == VERSION:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.allowance import Allowance
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.loops import Loop
@@ -19,13 +22,17 @@ from ingest.mqtt import Intake
 from ingest.pipeline import Pipeline, Stopped
 from ingest.rollups import Rollups
 from ingest.sender import Sender
+from ingest.shed import Shed
 from ingest.status_page import StatusPage
+from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
 from kahriz.book import Book, checkpoints
+from kahriz.book.days import Reason
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import DETECTORS
 from kahriz.errors import ConfigError, StoreUnavailable
+from kahriz.intake_log import IntakeLog
 from kahriz.logs import Once, in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
 from kahriz.observations import DatastreamId
@@ -38,7 +45,7 @@ from kahriz.store import Store, open_store
 
 _LOG = logging.getLogger(__name__)
 
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 1.0
 DRAIN_S = 8.0
 FLOODED = 200
 
@@ -55,15 +62,21 @@ class Worker:
         self._health = Health()
         self._stopping = threading.Event()
         self._batch = 0
+        self._in_hand_since: float | None = None
         self._once = Once(_LOG)
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
-        self._intake = Intake(settings.mqtt, self._metrics.shed.inc)
+        self._shed = Shed(registry.devices)
+        self._intake_log = _intake_log(settings)
+        self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers
         ]
         self._pipeline = self._build_pipeline()
+        self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
+        if self._intake_log is not None:
+            self._metrics.watch_intake_log(self._intake_log)
         self._page = StatusPage(
             settings.ingest.metrics_host,
             settings.ingest.metrics_port,
@@ -89,7 +102,10 @@ class Worker:
             self._clock,
             self._metrics,
             self._health,
+            Allowance(settings.device_rate, settings.device_burst),
             timedelta(seconds=settings.retry_max_s),
+            self._shed,
+            self._intake_log,
         )
 
     def _build_loops(self) -> list[Loop]:
@@ -125,11 +141,16 @@ class Worker:
 
     def _is_flooded(self) -> bool:
         """Whether so much comes in that what is not about keeping it can wait a little."""
-        return self._batch + self._intake.waiting() > FLOODED
+        return self._batch + len(self._intake.waiting) > FLOODED
 
     def _report(self) -> dict[str, object]:
-        self._metrics.queue.set(self._intake.waiting())
-        return self._health.report(self._intake.state, self._intake.waiting())
+        return self._health.report(self._intake.state, len(self._intake.waiting))
+
+    def _oldest_s(self) -> float:
+        """Return the age of the oldest message that is not acknowledged yet; 0: all are."""
+        arrivals = (self._in_hand_since, self._intake.waiting.oldest_arrival())
+        since = min((at for at in arrivals if at is not None), default=None)
+        return 0.0 if since is None else max(time.monotonic() - since, 0.0)
 
     def _heartbeat(self) -> bool:
         if "store reads" in self._health.problems:
@@ -139,6 +160,10 @@ class Worker:
             checkpoints.put(connection, "ingest", report)
         return False
 
+    def _shed_overflow(self, messages: Sequence[Incoming]) -> None:
+        self._metrics.shed.labels("overflow").inc(len(messages))
+        self._shed.add([message.topic for message in messages], Reason.OVERFLOW)
+
     def stop(self) -> None:
         """Finish what is in hand and end `run`; safe from a signal handler."""
         self._stopping.set()
@@ -147,6 +172,7 @@ class Worker:
         """Work until `stop`; then drain what was taken, at most for some seconds."""
         if not self._open_book():
             return
+        _collect_seldom()
         self._ask_store()
         loops = self._build_loops()
         self._page.start()
@@ -164,10 +190,12 @@ class Worker:
         guard.start()
         try:
             while not self._stopping.is_set():
-                messages = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
+                messages, since = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
                 self._batch = len(messages)
                 if messages:
-                    self._pipeline.process(messages)
+                    self._in_hand_since = since
+                    self._pipeline.process(messages, since)
+                    self._in_hand_since = None
         except Stopped:
             _LOG.warning("stopped while something was away; the broker keeps what was not stored")
         finally:
@@ -208,6 +236,8 @@ class Worker:
         for loop in loops:
             loop.join(5)
         self._page.stop()
+        if self._intake_log is not None:
+            self._intake_log.close()
         self._store.close()
         self._book.close()
         _LOG.info("stopped")
@@ -239,6 +269,19 @@ class History:
         start = from_ms(before_ms - int(self._look_back_ms[stream]))
         series = self._store.series(datastream, start, from_ms(before_ms))
         return series.time.astype(np.int64), series.value
+
+
+def _intake_log(settings: Settings) -> IntakeLog | None:
+    keep = timedelta(hours=settings.ingest.intake_log_hours)
+    most = settings.ingest.intake_log_mb * 2**20
+    return IntakeLog(settings.intake_log, keep, most) if keep else None
+
+
+def _collect_seldom() -> None:
+    """Let Python look for cycles seldom: a batch is thousands of objects and none of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def _never() -> bool:

@@ -13,7 +13,18 @@ import typer
 
 from kahriz.errors import ConfigError, KahrizError
 
-_COMMANDS: tuple[str, ...] = ("demo", "ingest", "api", "sim", "keys", "credentials", "export")
+_COMMANDS: tuple[str, ...] = (
+    "demo",
+    "ingest",
+    "api",
+    "sim",
+    "keys",
+    "credentials",
+    "dead_letters",
+    "replay",
+    "audit",
+    "export",
+)
 
 
 def build() -> typer.Typer:

@@ -112,8 +112,8 @@ class SqliteStore:
         if self._read_only:
             return False
         if self._plan is not None or self._is_due(now):
-            self._sealed_at = now
             self._has_spare = True
+            self._sealed_at = now
             return self._seal_some() or self._has_spare
         if self._has_spare:
             with self._file.writer() as writer:
@@ -177,6 +177,7 @@ class SqliteStore:
         """Seal a part of what is planned; a failure undoes it, and the next time plans anew."""
         with self._sealing:
             plan, self._plan = self._plan, None
+            sealed_at, self._sealed_at = self._sealed_at, None
             if plan is None:
                 with self._reader() as reader:
                     plan = sqlite_sealing.plan(reader, SEAL_ROWS)
@@ -189,8 +190,8 @@ class SqliteStore:
                     known.rows, known.batches = writer.execute(_WAITING).fetchone()
             if more:
                 self._plan = plan
-            elif not plan.is_all:
-                self._sealed_at = None  # the rest is as old
+            if more or plan.is_all:
+                self._sealed_at = sealed_at  # else what is left is as old
             return more
 
     def _seal_in_passing(self, rows: int) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -396,8 +398,28 @@ def test_a_damaged_frame_is_found_and_said_by_a_replay_too(ingest: Ingest, run: 
 def test_a_damaged_database_is_found(ingest: Ingest, run: Run) -> None:
     path = ingest.folder / "observations.sqlite"
     raw = bytearray(path.read_bytes())
-    raw[4096:4200] = bytes(104)
+    raw[8192:] = bytes(len(raw) - 8192)
     path.write_bytes(raw)
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert any(line.startswith(f"files: store {path}: ") for line in findings(out))
+
+
+@pytest.mark.parametrize("table", ["unsealed", "sealed"])
+def test_a_flipped_bit_that_the_database_itself_does_not_see_is_found(
+    ingest: Ingest, run: Run, table: str
+) -> None:
+    path = ingest.folder / "observations.sqlite"
+    if table == "sealed":
+        store = SqliteStore(f"sqlite:///{path}")
+        while store.tidy(NOW + timedelta(days=2)):
+            pass
+        store.close()
+    with closing(sqlite3.connect(path)) as database, database:
+        (data,) = database.execute(f"SELECT data FROM {table} LIMIT 1").fetchone()
+        flipped = bytes([data[0] ^ 1]) + data[1:]
+        database.execute(f"UPDATE {table} SET data = ? WHERE data = ?", (flipped, data))
     code, out, _ = run("audit")
 
     assert code == 1

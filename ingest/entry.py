@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -36,10 +36,13 @@ class Entry:
         """Return the counts of `device`, to be added to."""
         return self.days.setdefault(device, DayCount(device, self.day))
 
-    def acknowledgements(self) -> Iterator[Note]:
-        """Yield what to tell each device on ``down/ack``, where there is anything to free."""
+    def acknowledgements(self, deaf: Container[str] = ()) -> Iterator[Note]:
+        """Yield what to tell each device on ``down/ack``, where there is anything to free.
+
+        Those in `deaf` have nothing to hear it with.
+        """
         for key, state in self.boots.items():
-            if (upto_also := state.acknowledgement()) != (None, []):
+            if key[0] not in deaf and (upto_also := state.acknowledgement()) != (None, []):
                 yield Note(key, ack_topic(key[0]), _ack_payload(key[1], *upto_also))
 
 

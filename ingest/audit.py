@@ -92,7 +92,7 @@ class Audit:
     folder
         Of the raw intake.
     gatherer
-        As ingest has it.
+        Makes one as ingest has it; called once the book is known to be there.
     tolerance
         A device's time so far ahead of ours is believed.
     most
@@ -109,7 +109,7 @@ class Audit:
         book: Book,
         store_url: str,
         folder: Path,
-        gatherer: Gatherer,
+        gatherer: Callable[[], Gatherer],
         tolerance: timedelta,
         most: int = 100,
         *,
@@ -143,7 +143,7 @@ class Audit:
                 report.say("days", f"{what} {count.received} readings have no fate")
         report.compared["days"] = f"{len(counts)} device days"
         stored = self._recent(report, window)
-        reader = Reader(self._gatherer, self._assessor, _ranges(boots), letters)
+        reader = Reader(self._gatherer(), self._assessor, _ranges(boots), letters)
         came = reader.read(self._folder, window.since_ms, window.cut_ms, reached)
         is_whole = self._check_intake(report, came) and self._is_only
         self._check_ledger(report, boots, came, window, is_whole)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, repeat
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest import lorawan_topics, topics
+from ingest.clocks import Clocks
 from ingest.lorawan import LoRaWAN
 from ingest.parts import NONE, PartList, Parts, joined
 from ingest.waiting import Incoming
@@ -74,6 +75,8 @@ class Gathered:
         By place of the message the readings, by row, of which something could not be used.
     set_aside
         Whose messages were set aside whole, and why.
+    is_corrected
+        (n,) the time is not as the device said it; None: all are.
     """
 
     received_at: datetime
@@ -86,6 +89,7 @@ class Gathered:
     letters: list[DeadLetter] = field(default_factory=list)
     refused: dict[int, dict[int, Reason]] = field(default_factory=dict)
     set_aside: list[tuple[str, Reason]] = field(default_factory=list)
+    is_corrected: NDArray[np.bool_] | None = None
 
     def refuse(self, source: int, times_ms: NDArray[np.int64], reason: Reason) -> None:
         """Say that the readings of message `source` at these instants were not stored.
@@ -108,6 +112,7 @@ class _Rest:
     time_ms: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
     source: list[int] = field(default_factory=list)
+    is_corrected: list[bool] = field(default_factory=list)
     parts: PartList = field(default_factory=PartList)
     statuses: list[Status] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
@@ -124,6 +129,8 @@ class Gatherer:
         Which channel of which device is which datastream.
     future_tolerance, oldest
         A device's time further ahead of ours, or longer ago, is not believed.
+    clocks
+        Correct the times of devices that say their uptime; if None, for this object's life only.
 
     Attributes
     ----------
@@ -135,7 +142,13 @@ class Gatherer:
         Devices heard through them: nothing is acknowledged to these.
     """
 
-    def __init__(self, registry: Registry, future_tolerance: timedelta, oldest: timedelta) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        future_tolerance: timedelta,
+        oldest: timedelta,
+        clocks: Clocks | None = None,
+    ) -> None:
         self._channels = registry.channels
         self.devices = tuple(registry.channels)
         self._codecs: dict[str, Codec] = {
@@ -147,6 +160,9 @@ class Gatherer:
         self._routes = _Routes(registry.channels)
         self._future_tolerance = future_tolerance
         self._oldest = oldest
+        self._clocks = clocks or Clocks(
+            future_tolerance // timedelta(milliseconds=1), oldest // timedelta(milliseconds=1)
+        )
 
     def gather(self, messages: Sequence[Incoming], now: datetime) -> Gathered:
         """Return the columns of `messages`, received at `now`."""
@@ -154,12 +170,26 @@ class Gatherer:
         routes = [self._routes[message[0]] for message in messages]
         known = [i for i, route in enumerate(routes) if route is not None]
         native = self._native.decode([messages[i][1] for i in known])
-        plain = _resolved(native, known, routes, bounds)
+        plain = self._resolved(native, known, routes, bounds, to_ms(now))
         rest = _Rest()
         if len(plain.used) < len(messages):
             for i in sorted(set(range(len(messages))).difference(plain.used.tolist())):
                 self._look_at(rest, i, messages[i], now, bounds)
         return _together(now, plain, rest)
+
+    def _resolved(
+        self,
+        native: PayloadColumns,
+        known: Sequence[int],
+        routes: Sequence[Any],
+        bounds: tuple[int, int],
+        now_ms: int,
+    ) -> _Plain:
+        def disturbed(device: NDArray[np.int64], is_odd: NDArray[np.bool_]) -> list[int]:
+            names = [self.devices[i] for i in device.tolist()]
+            return self._clocks.disturbed(native, names, is_odd.tolist(), now_ms)
+
+        return _resolved(native, known, routes, bounds, disturbed)
 
     def _look_at(
         self, rest: _Rest, i: int, message: Incoming, now: datetime, bounds: tuple[int, int]
@@ -219,7 +249,11 @@ class Gatherer:
         now: datetime,
         bounds: tuple[int, int],
     ) -> None:
-        refused, reasons = self._add_usable(rest, position, device, readings, bounds)
+        corrected = self._clocks.corrected(device, readings, to_ms(now))
+        if corrected is not None:
+            readings.time_ms = corrected.time_ms
+        marks = [False] * len(readings.row) if corrected is None else corrected.is_corrected
+        refused, reasons = self._add_usable(rest, position, device, readings, marks, bounds)
         if refused:
             shown = "; ".join(reasons[:3]) + ("; ..." if len(reasons) > 3 else "")
             first = next(iter(refused.values()))
@@ -234,20 +268,23 @@ class Gatherer:
         position: int,
         device: str,
         readings: Readings,
+        marks: Sequence[bool],
         bounds: tuple[int, int],
     ) -> tuple[dict[int, Reason], list[str]]:
         """Add what can be used; return the rows that fell short, and why."""
         table = self._channels[device]
         refused: dict[int, Reason] = {}
         reasons: dict[str, None] = {}
-        columns = zip(readings.row, readings.time_ms, readings.channel, readings.value, strict=True)
-        for row, time_ms, channel, value in columns:
+        r = readings
+        columns = zip(r.row, r.time_ms, r.channel, r.value, marks, strict=True)
+        for row, time_ms, channel, value, is_corrected in columns:
             refusal = _refusal(device, channel, time_ms, table.get(channel), bounds)
             if refusal is None:
                 rest.stream.append(table[channel])
                 rest.time_ms.append(time_ms)
                 rest.value.append(value)
                 rest.source.append(position)
+                rest.is_corrected.append(is_corrected)
             else:
                 refused.setdefault(row, refusal[0])
                 reasons[refusal[1]] = None
@@ -290,6 +327,7 @@ def _resolved(
     known: Sequence[int],
     routes: Sequence[Any],
     bounds: tuple[int, int],
+    disturbed: Callable[[NDArray[np.int64], NDArray[np.bool_]], list[int]],
 ) -> _Plain:
     """Resolve every value by its device's table; leave out payloads with anything unusual."""
     position = np.array(known, np.int64)[native.position]
@@ -308,6 +346,7 @@ def _resolved(
     is_odd[value_part[stream < 0]] = True
     is_odd[row_part[(native.time_ms < bounds[0]) | (native.time_ms > bounds[1])]] = True
     device = np.array([route[0] for route in mine], np.int64)
+    is_odd[disturbed(device, is_odd)] = True
     last_ms = np.full(len(mine), NONE, np.int64)
     np.maximum.at(last_ms, row_part, native.time_ms)
     kept = np.flatnonzero(~is_odd)
@@ -344,6 +383,9 @@ def _together(now: datetime, plain: _Plain, rest: _Rest) -> Gathered:
         stream = np.concatenate((stream, np.array(rest.stream, np.int32)))[order]
         time_ms = np.concatenate((time_ms, np.array(rest.time_ms, np.int64)))[order]
         value = np.concatenate((value, np.array(rest.value, np.float64)))[order]
+    is_corrected = None
+    if any(rest.is_corrected):
+        is_corrected = np.array([False] * len(plain.stream) + rest.is_corrected)[order]
     parts = joined(plain.parts, rest.parts)
     return Gathered(
         now,
@@ -356,6 +398,7 @@ def _together(now: datetime, plain: _Plain, rest: _Rest) -> Gathered:
         rest.letters,
         rest.refused,
         rest.set_aside,
+        is_corrected,
     )
 
 

@@ -55,6 +55,10 @@ class Assessor:
         """Return the observations of `batch`: those measured first, then those derived."""
         stream, time_ms, value = batch.stream, batch.time_ms, batch.value
         flags = self._flagger.flag(stream, time_ms, value)
+        if batch.is_corrected is not None:  # a time that is not as the device said is flagged
+            rows = np.flatnonzero(batch.is_corrected)
+            is_suspect = np.full(len(rows), Quality.SUSPECT, np.uint8)
+            flags[rows] = combine_flags([flags[rows], is_suspect])
         columns = [(stream, time_ms, value, flags, batch.source)]
         n_unratable = 0
         for derived, rows in self._to_rate(stream, value):

@@ -193,7 +193,7 @@ class Pipeline:
 
     def _store_and_enter(self, messages: Sequence[Incoming], now: datetime) -> Iterable[Note]:
         began = time.perf_counter()
-        batch = self._gatherer.gather(messages, now)
+        batch = self._until_available("book", lambda: self._gatherer.gather(messages, now))
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         entry = self._until_available("book", lambda: self._record(batch, written))

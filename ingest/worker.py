@@ -6,7 +6,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.allowance import Allowance
+from ingest.ballast import MB, Ballast
+from ingest.clocks import Clocks, keep_in, recall_from
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
+from ingest.lease import RENEW_S, Lease, LeaseLost, this_process
 from ingest.loops import Loop
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Intake
+from ingest.own_clock import OwnClock
 from ingest.pipeline import Pipeline, Stopped
 from ingest.rollups import Rollups
 from ingest.sender import Sender
@@ -31,7 +35,7 @@ from kahriz.book import Book, checkpoints, devices
 from kahriz.book.days import Reason
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import DETECTORS
-from kahriz.errors import ConfigError, StoreUnavailable
+from kahriz.errors import ConfigError, KahrizError, StoreUnavailable
 from kahriz.intake_log import IntakeLog
 from kahriz.logs import Once, in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
@@ -51,32 +55,56 @@ FLOODED = 200
 
 
 class Worker:
-    """The ingest process."""
+    """The ingest process, for as long as it holds its lease.
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    Parameters
+    ----------
+    stopping
+        Set from outside to end `run`.
+    """
+
+    def __init__(
+        self, settings: Settings, registry: Registry, stopping: threading.Event | None = None
+    ) -> None:
         _validate(settings, registry)
         self._settings = settings
         self._registry = registry
         self._clock = settings.clock.clock()
         self._metrics = Metrics()
         self._health = Health()
-        self._stopping = threading.Event()
+        self._stopping = stopping or threading.Event()
+        self._lost = threading.Event()
+        self._standing_by = ""
         self._batch = 0
         self._in_hand_since: float | None = None
         self._once = Once(_LOG)
+        self._own_clock = OwnClock()
+        self._ballast = Ballast(
+            settings.data_dir,
+            settings.ingest.ballast_mb * MB,
+            settings.ingest.disk_warn_mb * MB,
+            self._health,
+        )
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
         self._shed = Shed(registry.devices)
         self._intake_log = intake_log_of(settings)
+        self._lease = Lease(self._book, f"ingest:{settings.mqtt.client_id}", this_process())
         self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers
         ]
+        self._clocks = Clocks(
+            round(settings.ingest.future_tolerance_s * 1000),
+            round(settings.ingest.oldest_days * 86_400_000),
+            keep_in(self._book),
+        )
         self._gatherer = Gatherer(
             self._registry,
             timedelta(seconds=settings.ingest.future_tolerance_s),
             timedelta(days=settings.ingest.oldest_days),
+            self._clocks,
         )
         self._pipeline = self._build_pipeline()
         self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
@@ -123,6 +151,10 @@ class Worker:
             watch.step(self._clock())
             return False
 
+        def disk_step() -> bool:
+            self._ballast.step()
+            return False
+
         def sender_step() -> bool:
             sender.step(self._clock())
             return False
@@ -132,6 +164,8 @@ class Worker:
             "watch": (watch_step, 0.5, self._is_flooded),
             "sender": (sender_step, 0.3, _never),
             "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
+            "disk watch": (disk_step, 0.5, _never),
+            "lease": (self._renew, RENEW_S, _never),
         }
         return [
             Loop(name, step, interval, self._metrics, self._health, gives_way)
@@ -143,6 +177,8 @@ class Worker:
         return self._batch + len(self._intake.waiting) > FLOODED
 
     def _report(self) -> dict[str, object]:
+        if self._standing_by:
+            return {"status": "standing by", "reason": self._standing_by, "mqtt": "not connected"}
         return self._health.report(self._intake.state, len(self._intake.waiting))
 
     def _oldest_s(self) -> float:
@@ -159,6 +195,15 @@ class Worker:
             checkpoints.put(connection, "ingest", report)
         return False
 
+    def _renew(self) -> bool:
+        try:
+            self._lease.renew()
+        except LeaseLost:
+            self._lost.set()
+            self._pipeline.stop()
+            raise
+        return False
+
     def _shed_overflow(self, messages: Sequence[Incoming]) -> None:
         self._metrics.shed.labels("overflow").inc(len(messages))
         self._shed.add([message.topic for message in messages], Reason.OVERFLOW)
@@ -167,16 +212,33 @@ class Worker:
         """Finish what is in hand and end `run`; safe from a signal handler."""
         self._stopping.set()
 
-    def run(self) -> None:
-        """Work until `stop`; then drain what was taken, at most for some seconds."""
-        if not self._open_book():
-            return
-        with self._book.read() as connection:
-            self._gatherer.lorawan.restore(devices.list_devices(connection))
-        _collect_seldom()
-        self._ask_store()
-        loops = self._build_loops()
+    def run(self) -> bool:
+        """Work until `stop`; then drain what was taken, at most for some seconds.
+
+        Returns whether the lease was lost: then another one is at work, and a new worker may
+        stand by for it.
+        """
         self._page.start()
+        loops: list[Loop] = []
+        try:
+            self._ballast.step()  # a full disk would not even let the book open
+            is_ready = self._until_book(self._book.migrate) and self._stand_by()
+            if is_ready and self._until_book(self._recall):
+                _collect_seldom()
+                self._ask_store()
+                loops += self._build_loops()
+                self._start(loops)
+                self._work()
+        except LeaseLost as error:
+            self._lost.set()
+            _LOG.warning("another one is at work", extra={"reason": str(error)})
+        except Stopped:
+            _LOG.warning("stopped while something was away; the broker keeps what was not stored")
+        finally:
+            self._close(loops)
+        return self._lost.is_set()
+
+    def _start(self, loops: list[Loop]) -> None:
         _LOG.info(
             "started",
             extra={
@@ -189,30 +251,71 @@ class Worker:
         self._intake.start()
         guard = threading.Thread(target=self._give_up_waiting, name="drain", daemon=True)
         guard.start()
-        try:
-            while not self._stopping.is_set():
-                messages, since = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
-                self._batch = len(messages)
-                if messages:
-                    self._in_hand_since = since
-                    self._pipeline.process(messages, since)
-                    self._in_hand_since = None
-        except Stopped:
-            _LOG.warning("stopped while something was away; the broker keeps what was not stored")
-        finally:
-            self._close(loops)
 
-    def _open_book(self) -> bool:
-        """Bring the book up to date, waiting for a server that is down; False: told to stop."""
+    def _work(self) -> None:
+        while not self._is_over():
+            if self._is_clock_wrong() or self._is_disk_full():
+                continue
+            messages, since = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
+            self._batch = len(messages)
+            if messages:
+                self._in_hand_since = since
+                self._pipeline.process(messages, since)
+                self._in_hand_since = None
+
+    def _is_over(self) -> bool:
+        return self._stopping.is_set() or self._lost.is_set()
+
+    def _stand_by(self) -> bool:
+        """Wait until nobody else is at work; False: told to stop."""
+        if not self._lease.wait(self._stopping, self._say_standing_by):
+            return False
+        self._book.fence(self._lease.fence)
+        return True
+
+    def _say_standing_by(self, reason: str) -> None:
+        self._standing_by = reason
+
+    def _is_disk_full(self) -> bool:
+        """Wait a little where there is no room: what is left is not for new readings."""
+        if self._ballast.is_full:
+            self._stopping.wait(0.2)
+        return self._ballast.is_full
+
+    def _until_book(self, attempt: Callable[[], None]) -> bool:
+        """Try until the book is there, waiting for a server that is down; False: told to stop."""
         while True:
             try:
-                self._book.migrate()
+                attempt()
             except (StoreUnavailable, SQLAlchemyError) as error:
                 self._once.failed("book", in_one_line(error))
+                self._health.failed("book", in_one_line(error))
                 if self._stopping.wait(2.0):
                     return False
             else:
+                self._once.worked("book")
+                self._health.worked("book")
                 return True
+
+    def _recall(self) -> None:
+        """Take in the last words of the one that was at work before us."""
+        recall_from(self._book, self._clocks)
+        with self._book.read() as connection:
+            heartbeat = checkpoints.get(connection, "ingest")
+            self._gatherer.lorawan.restore(devices.list_devices(connection))
+        self._own_clock.has_been((heartbeat or {}).get("wall_ms", 0))
+
+    def _is_clock_wrong(self) -> bool:
+        """Wait a little where our own clock cannot be believed: then nothing is taken."""
+        problem = self._own_clock.problem()
+        if not problem:
+            self._once.worked("clock")
+            self._health.worked("clock")
+            return False
+        self._once.failed("clock", problem)
+        self._health.failed("clock", problem)
+        self._stopping.wait(0.5)
+        return True
 
     def _ask_store(self) -> None:
         """Make the embedded store's file for readers, and say at once if the store is down."""
@@ -226,7 +329,9 @@ class Worker:
             self._health.worked("store reads")
 
     def _give_up_waiting(self) -> None:
-        self._stopping.wait()
+        while not self._stopping.wait(0.5):
+            if self._lost.is_set():
+                return
         time.sleep(DRAIN_S)
         self._pipeline.stop()
 
@@ -236,12 +341,20 @@ class Worker:
         self._intake.stop()
         for loop in loops:
             loop.join(5)
+        self._release()
         self._page.stop()
         if self._intake_log is not None:
             self._intake_log.close()
         self._store.close()
         self._book.close()
         _LOG.info("stopped")
+
+    def _release(self) -> None:
+        try:
+            self._lease.release()
+        except (KahrizError, SQLAlchemyError) as error:
+            # Lost, or the book is away: then it runs out by itself.
+            _LOG.debug("lease not released", extra={"reason": in_one_line(error)})
 
 
 class History:

@@ -115,6 +115,10 @@ class IngestSettings(BaseModel):
     """How long every message is kept as it came; 0: not at all."""
     intake_log_mb: int = Field(1024, ge=1, le=1_000_000)
     """MiB of it at most; beyond, the oldest goes first."""
+    ballast_mb: int = Field(16, ge=0, le=100_000)
+    """Megabytes kept in reserve in the data directory for a full disk; 0: none."""
+    disk_warn_mb: int = Field(256, ge=0)
+    """Free megabytes below which /health warns."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, ge=0, le=65535)
     """Where ingest answers /metrics and /health; port 0 takes any free one and logs it."""

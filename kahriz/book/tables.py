@@ -117,6 +117,27 @@ device_day_reason = Table(
     Column("n", BigInteger, nullable=False),
 )
 
+device_clock = Table(
+    "device_clock",
+    metadata,
+    Column("device", String(40), primary_key=True),
+    Column("boot", BigInteger, primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True),
+    Column("offset_ms", BigInteger, nullable=False),  # what is added to the device's time
+    Column("booted_at_ms", BigInteger, nullable=False),  # by our clock
+    Column("decided_at_ms", BigInteger, nullable=False),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(140), primary_key=True),
+    Column("token", String(32), nullable=False),  # another one each time it is taken
+    Column("holder", JSON, nullable=False),  # host, where its process numbers hold, pid, start
+    Column("beat", BigInteger, nullable=False),  # counts up while the holder is at work
+    Column("taken_at_ms", BigInteger, nullable=False),
+)
+
 dead_letter = Table(
     "dead_letter",
     metadata,

@@ -16,14 +16,17 @@ import pytest
 from sqlalchemy import delete, update
 
 from ingest.allowance import Allowance
+from ingest.clocks import keep_in
 from ingest.judge import Assessor
+from ingest.lease import Lease
 from ingest.metrics import Health, Metrics
 from ingest.pipeline import Pipeline
-from ingest.replay import gatherer_of, incoming
+from ingest.replay import gatherer_of, incoming, take_lease
 from ingest.worker import History
 from kahriz import cli
 from kahriz.book import Book, checkpoints, days, dead_letters, devices
 from kahriz.book import audit as audit_log
+from kahriz.book.lease import Holder
 from kahriz.book.tables import device_day, received_range
 from kahriz.clock import to_ms
 from kahriz.intake_log import IntakeLog
@@ -63,7 +66,7 @@ class Ingest:
         limits = limits_of(registry)
         log = IntakeLog(self.folder / "intake", timedelta(hours=48), 2**30)
         pipeline = Pipeline(
-            gatherer_of(registry, IngestSettings()),
+            gatherer_of(registry, IngestSettings(), book, keep_in(book)),
             Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
             store,
             book,
@@ -437,25 +440,22 @@ def test_more_findings_than_can_be_shown_are_counted(ingest: Ingest, run: Run) -
     assert any(line.startswith("store: ... and ") for line in out.splitlines())
 
 
-def test_a_replay_is_refused_while_ingest_gives_signs_of_life(
+def test_a_replay_is_refused_while_ingest_is_at_work(
     ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book = ingest.book()
-
-    def beat(_: float = 0.0) -> None:
-        with book.begin() as connection:
-            wall_ms = int(datetime.now(UTC).timestamp() * 1000)
-            checkpoints.put(connection, "ingest", {"wall_ms": wall_ms + int(_ * 1000)})
-
-    beat()
-    monkeypatch.setattr("ingest.replay.is_ingest_running.__defaults__", (lambda: 0.0, beat))
+    lease = Lease(book, "ingest:kahriz-ingest", Holder("elsewhere", 7, "", ""))
+    assert lease.take() == ""
+    monkeypatch.setattr(take_lease, "__defaults__", (lambda _: lease.renew(),))
     code, _, err = run("replay", "--since", "2026-11-25T00:00Z")
+    lease.release()
     book.close()
 
     assert code == 2
-    assert err.splitlines()[-1] == (
-        "kahriz: ingest: it is running, and keeps the ledger (stop it first)"
-    )
+    assert "kahriz: ingest: elsewhere pid 7 is at work since" in err
+    assert err.endswith("(stop it first)\n")
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0, "the lease was given back"
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "2027-01-01"])

@@ -262,6 +262,34 @@ def test_a_device_that_gives_no_numbers_is_held_to_its_values(
     assert len(findings(run("audit")[1])) == 1
 
 
+def unset_clock(seq: int, uptime_s: int, boot: int = 9) -> tuple[str, bytes]:
+    """Return a reading of a device whose clock began at 1970 when it started."""
+    r = [[uptime_s * 1000, {"stage_m": 0.2 + seq / 1000}]]
+    said = {"boot": boot, "seq": seq, "uptime_ms": uptime_s * 1000, "r": r}
+    return UP, json.dumps(said).encode()
+
+
+def test_a_clock_that_was_corrected_is_corrected_alike_by_audit_and_replay(
+    ingest: Ingest, run: Run
+) -> None:
+    ingest.take(
+        [unset_clock(0, 600)],
+        [unset_clock(1, 660), unset_clock(2, 670)],
+        [unset_clock(0, 600)],
+        [unset_clock(0, 30, boot=10)],
+    )
+    before = ingest.series()[STAGE]
+    assert (before.value >= 0.2).sum() >= 3, "they were believed, by the uptime"
+    assert findings(run("audit")[1]) == []
+
+    ingest.lose_store()
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    assert findings(run("audit")[1]) == []
+    after = ingest.series()[STAGE]
+    assert after.time.tolist() == before.time.tolist()
+    assert after.value.tolist() == before.value.tolist()
+
+
 def test_replaying_what_is_there_changes_nothing(ingest: Ingest, run: Run) -> None:
     before, counts = ingest.series(), ingest.counts()
     code, _, _ = run("replay", "--since", "2026-11-25T00:00Z")

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest.came import BootKey, Came, Expected, Reader, Times, without
+from ingest.clocks import recall_decisions
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.ledger import Ranges
@@ -92,7 +93,7 @@ class Audit:
     folder
         Of the raw intake.
     gatherer
-        Makes one as ingest has it; called once the book is known to be there.
+        As ingest has it.
     tolerance
         A device's time so far ahead of ours is believed.
     most
@@ -109,7 +110,7 @@ class Audit:
         book: Book,
         store_url: str,
         folder: Path,
-        gatherer: Callable[[], Gatherer],
+        gatherer: Gatherer,
         tolerance: timedelta,
         most: int = 100,
         *,
@@ -135,6 +136,7 @@ class Audit:
             return report
         with self._book.read() as connection:
             boots = ledger.all_boots(connection)
+            recall_decisions(connection, self._gatherer.clocks)
             letters = dead_letters.digests(connection, list(Reason))
             counts = days.days(connection)
         for count in counts:
@@ -143,7 +145,7 @@ class Audit:
                 report.say("days", f"{what} {count.received} readings have no fate")
         report.compared["days"] = f"{len(counts)} device days"
         stored = self._recent(report, window)
-        reader = Reader(self._gatherer(), self._assessor, _ranges(boots), letters)
+        reader = Reader(self._gatherer, self._assessor, _ranges(boots), letters)
         came = reader.read(self._folder, window.since_ms, window.cut_ms, reached)
         is_whole = self._check_intake(report, came) and self._is_only
         self._check_ledger(report, boots, came, window, is_whole)

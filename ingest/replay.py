@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ingest.allowance import Allowance
-from ingest.clocks import Clocks, Keep, keep_in, keep_nothing, recall_from
+from ingest.clocks import Clocks, Keep, keep_in, keep_nothing, recall_decisions
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.lease import ASK_S, Lease
@@ -84,8 +84,12 @@ class Replay:
         self._clock = _Then()
         self._metrics = Metrics()
         limits = limits_of(registry)
+        gatherer = gatherer_of(registry, settings, keep_in(book))
+        with book.read() as connection:
+            recall_decisions(connection, gatherer.clocks)
+            gatherer.lorawan.restore(devices.list_devices(connection))
         self._pipeline = Pipeline(
-            gatherer_of(registry, settings, book, keep_in(book)),
+            gatherer,
             Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
             store,
             book,
@@ -139,21 +143,21 @@ class Replay:
 
 
 def gatherer_of(
-    registry: Registry, settings: IngestSettings, book: Book, keep: Keep = keep_nothing
+    registry: Registry, settings: IngestSettings, keep: Keep = keep_nothing
 ) -> Gatherer:
-    """Return what decodes and resolves, as ingest does it, with what the book knows of devices.
+    """Return what decodes and resolves, as ingest does it.
 
-    `keep` makes durable what is decided of their clocks; what was decided before stays so.
+    What ingest decided about the clocks of devices is in the book: see `recall_decisions`.
     """
-    tolerance = timedelta(seconds=settings.future_tolerance_s)
-    oldest = timedelta(days=settings.oldest_days)
-    ms = timedelta(milliseconds=1)
-    clocks = Clocks(round(tolerance / ms), round(oldest / ms), keep)
-    recall_from(book, clocks)
-    gatherer = Gatherer(registry, tolerance, oldest, clocks)
-    with book.read() as connection:
-        gatherer.lorawan.restore(devices.list_devices(connection))
-    return gatherer
+    clocks = Clocks(
+        round(settings.future_tolerance_s * 1000), round(settings.oldest_days * 86_400_000), keep
+    )
+    return Gatherer(
+        registry,
+        timedelta(seconds=settings.future_tolerance_s),
+        timedelta(days=settings.oldest_days),
+        clocks,
+    )
 
 
 def incoming(topic: str, payload: bytes) -> Incoming:

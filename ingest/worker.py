@@ -163,6 +163,7 @@ class Worker:
             "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
             "watch": (watch_step, 0.5, self._is_flooded),
             "sender": (sender_step, 0.3, _never),
+            "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
             "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
             "disk watch": (disk_step, 0.5, _never),
             "lease": (self._renew, RENEW_S, _never),

@@ -80,7 +80,7 @@ def _audit(house: Opened, limit: int) -> Audit:
         house.book,
         settings.store_url,
         settings.intake_log,
-        lambda: gatherer_of(house.registry, settings.ingest, house.book),
+        gatherer_of(house.registry, settings.ingest),
         timedelta(seconds=settings.ingest.future_tolerance_s),
         limit,
         is_only=not settings.mqtt.shared_group,

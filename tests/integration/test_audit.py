@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from ingest.allowance import Allowance
-from ingest.clocks import keep_in
+from ingest.clocks import keep_in, recall_from
 from ingest.judge import Assessor
 from ingest.lease import Lease
 from ingest.metrics import Health, Metrics
@@ -65,8 +65,12 @@ class Ingest:
         store, book = self.store(), self.book()
         limits = limits_of(registry)
         log = IntakeLog(self.folder / "intake", timedelta(hours=48), 2**30)
+        gatherer = gatherer_of(registry, IngestSettings(), keep_in(book))
+        recall_from(book, gatherer.clocks)
+        with book.read() as connection:
+            gatherer.lorawan.restore(devices.list_devices(connection))
         pipeline = Pipeline(
-            gatherer_of(registry, IngestSettings(), book, keep_in(book)),
+            gatherer,
             Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
             store,
             book,
@@ -427,7 +431,8 @@ def test_a_damaged_frame_is_found_and_said_by_a_replay_too(ingest: Ingest, run: 
 def test_a_damaged_database_is_found(ingest: Ingest, run: Run) -> None:
     path = ingest.folder / "observations.sqlite"
     raw = bytearray(path.read_bytes())
-    raw[4096:4200] = bytes(104)
+    for page in range(4096, len(raw), 4096):  # the beginning of each, but of the first
+        raw[page : page + 104] = bytes(104)
     path.write_bytes(raw)
     code, out, _ = run("audit")
 

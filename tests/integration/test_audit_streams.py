@@ -42,10 +42,10 @@ def taken(folder: Path, store: Store, batches: list[list[tuple[str, bytes, int]]
 
 
 def audited(house: House, folder: Path, store: Store) -> Report:
-    gatherer = gatherer_of(REGISTRY, IngestSettings(oldest_days=3650), house.book)
+    gatherer = gatherer_of(REGISTRY, IngestSettings(oldest_days=3650))
     tolerance = timedelta(seconds=120)
     intake = folder / "intake"
-    audit = Audit(REGISTRY, store, house.book, "memory://", intake, lambda: gatherer, tolerance)
+    audit = Audit(REGISTRY, store, house.book, "memory://", intake, gatherer, tolerance)
     return audit.run(house.clock.now + timedelta(minutes=1), HOURS, timedelta(seconds=30))
 
 

@@ -22,12 +22,14 @@ from ingest.allowance import Allowance
 from ingest.clocks import Clocks, Keep, keep_in, keep_nothing, recall_decisions
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
+from ingest.lease import ASK_S, Lease
 from ingest.metrics import Health, Metrics
 from ingest.outbox import Note
 from ingest.pipeline import Pipeline
 from ingest.waiting import Incoming
 from ingest.worker import History
-from kahriz.book import Book, checkpoints, dead_letters, devices
+from kahriz.book import Book, dead_letters, devices
+from kahriz.book import lease as book_lease
 from kahriz.book.dead_letters import KeptLetter
 from kahriz.clock import from_ms
 from kahriz.intake_log import Found, read
@@ -36,9 +38,6 @@ from kahriz.quality.limits import limits_of, look_back_ms
 from kahriz.settings import IngestSettings
 from kahriz.sites import Registry
 from kahriz.store import Store
-
-HEARTBEAT_S = 5.0
-"""Ingest gives a sign of life every 2 s; silent for so long it is stopped."""
 
 
 class _Silent:
@@ -166,22 +165,20 @@ def incoming(topic: str, payload: bytes) -> Incoming:
     return Incoming(topic, payload, 0, 0, cast(Any, None))
 
 
-def is_ingest_running(
-    book: Book,
-    wall: Callable[[], float] = time.time,
-    sleep: Callable[[float], None] = time.sleep,
-) -> bool:
-    """Return whether ingest gives signs of life; where the last one is recent, wait for another."""
-    last = _heartbeat_ms(book)
-    while last is not None and wall() * 1000 - last < HEARTBEAT_S * 1000:
-        sleep(0.25)
-        newer = _heartbeat_ms(book)
-        if newer != last:
-            return True
-    return False
+def take_lease(
+    lease: Lease, book: Book, name: str, sleep: Callable[[float], None] = time.sleep
+) -> str:
+    """Take the lease of an ingest that is stopped; return who is at work, empty: it is ours.
 
-
-def _heartbeat_ms(book: Book) -> int | None:
-    with book.read() as connection:
-        said = checkpoints.get(connection, "ingest")
-    return None if said is None else int(said["wall_ms"])
+    One whose holder cannot be seen from here is ours once its beat has stood still for long enough.
+    """
+    beat: int | None = None
+    while reason := lease.take():
+        with book.read() as connection:
+            found = book_lease.find(connection, name)
+        if found is not None:
+            if beat is not None and found.beat != beat:
+                return reason.removeprefix("standing by: ")
+            beat = found.beat
+        sleep(ASK_S)
+    return ""

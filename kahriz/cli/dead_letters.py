@@ -84,10 +84,13 @@ def replay(
     """
     if sum((bool(ids), device is not None, everything)) != 1:
         raise typer.BadParameter("give ids, or --device, or --all", param_hint="ID...")
-    with opened_alone() as house:
+    with opened_alone() as (house, keep):
         chosen = _chosen(house.book, ids, device)
         again = Replay(house.registry, house.store, house.book, house.settings.ingest)
-        failed = [outcome for outcome in again.letters(chosen) if outcome.reason is not None]
+        failed = []
+        for outcome in again.letters(chosen):
+            keep()
+            failed += [outcome] if outcome.reason is not None else []
         note(house, "dead_letters.replay", {"taken": len(chosen), "failed": len(failed)})
     for outcome in failed[:_SHOWN]:
         typer.echo(f"{outcome.letter.id}: {printable(outcome.reason or '')}")

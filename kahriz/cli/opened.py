@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ from typing import Any
 
 import typer
 
-from ingest.replay import is_ingest_running
+from ingest.lease import RENEW_S, Lease, this_process
+from ingest.replay import take_lease
 from kahriz import logs
 from kahriz.book import Book, audit
 from kahriz.clock import system_clock
@@ -49,12 +51,29 @@ def opened(*, read_only: bool = False) -> Iterator[Opened]:
 
 
 @contextmanager
-def opened_alone() -> Iterator[Opened]:
-    """Open everything to write to it, as nobody may while ingest runs."""
+def opened_alone() -> Iterator[tuple[Opened, Callable[[], None]]]:
+    """Open everything to write to it in the place of ingest, which has to be stopped.
+
+    What is yielded beside it is to be called often: it keeps an ingest that stands by from
+    thinking that nobody is at work.
+    """
     with opened() as house:
-        if is_ingest_running(house.book):
-            raise ConfigError("ingest", "it is running, and keeps the ledger", "stop it first")
-        yield house
+        name = f"ingest:{house.settings.mqtt.client_id}"
+        lease = Lease(house.book, name, this_process())
+        if at_work := take_lease(lease, house.book, name):
+            raise ConfigError("ingest", at_work, "stop it first")
+        last = time.monotonic()
+
+        def keep() -> None:
+            nonlocal last
+            if time.monotonic() - last >= RENEW_S:
+                lease.renew()
+                last = time.monotonic()
+
+        try:
+            yield house, keep
+        finally:
+            lease.release()
 
 
 def note(house: Opened, what: str, detail: Mapping[str, Any]) -> None:

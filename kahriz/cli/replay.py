@@ -36,7 +36,7 @@ def replay(
     start = instant(since, "--since")
     end = instant(until, "--until")
     assert start is not None
-    with opened_alone() as house:
+    with opened_alone() as (house, keep):
         last = end or house.settings.clock.clock()()
         # While a clock ran ahead things came later than now.
         bounds = (to_ms(start), _FOREVER_MS if end is None else to_ms(end))
@@ -51,6 +51,7 @@ def replay(
             total = to_ms(last) - bounds[0]
             task = progress.add_task("", total=total)
             for reached_ms in again.intake(folder, *bounds, found):
+                keep()
                 said = f"{iso(from_ms(reached_ms))}, {again.n_readings} readings"
                 progress.update(task, completed=reached_ms - bounds[0], description=said)
             progress.update(task, completed=total)

@@ -147,7 +147,7 @@ class SqliteStore:
         self, reader: sqlite3.Connection, datastream: DatastreamId, start: int, end: int
     ) -> list[Stretch]:
         """Return what there is in [start, end) ms: first what is sealed, then what came later."""
-        tail = self._tail.begin(reader)
+        tail = self._tail.begin(reader, self._file.opening)
         found = reader.execute("SELECT id FROM datastream WHERE name = ?", (datastream,)).fetchone()
         if found is None or start >= end:
             return []

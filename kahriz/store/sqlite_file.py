@@ -25,6 +25,10 @@ _REASONS = {
 }
 
 
+Identity = tuple[int, int]
+"""Device and inode: which file it is, whatever its name."""
+
+
 class SqliteFile:
     """One writing connection behind a lock; as many reading ones as threads read at once.
 
@@ -40,8 +44,10 @@ class SqliteFile:
         self._busy_s = busy_s
         self._lock = threading.Lock()
         self._writer: sqlite3.Connection | None = None
+        self._written: Identity | None = None
         self._idle_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
+        self._read: Identity | None = None
         self._is_made = read_only
         self.opening = 0
         self._is_closed = False
@@ -70,6 +76,7 @@ class SqliteFile:
     def reader(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that reads, nobody else's meanwhile."""
         with self._explained():
+            self._forget_another_file()
             with self._idle_lock:
                 reader = self._idle.pop() if self._idle else None
             if reader is None:
@@ -98,6 +105,10 @@ class SqliteFile:
     def _open_writer(self) -> sqlite3.Connection:
         if self._is_closed:
             raise StoreUnavailable(f"{self.path}: closed")
+        if self._writer is not None and self._identity() != self._written:
+            # SQLite would go on writing into a file that nobody can open any more.
+            self._drop_writer()
+            raise StoreUnavailable(f"{self.path}: taken away while it was open; made anew")
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             writer = self._connect("rwc")
@@ -107,6 +118,7 @@ class SqliteFile:
                 writer.close()
                 raise
             self._writer, self._is_made = writer, True
+            self._written = self._identity()
             self.opening += 1
         return self._writer
 
@@ -115,6 +127,25 @@ class SqliteFile:
             self._writer.close()
             self._writer = None
             self.opening += 1
+
+    def _identity(self) -> Identity | None:
+        """Return which file stands at the path now; None: none does."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _forget_another_file(self) -> None:
+        """Close readers of a file that is not there any more: they would read it for ever."""
+        identity = self._identity()
+        with self._idle_lock:
+            if identity == self._read:
+                return
+            idle, self._idle, self._read = self._idle, [], identity
+            self.opening += 1
+        for reader in idle:
+            reader.close()
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         return sqlite3.connect(

@@ -35,11 +35,17 @@ class Tail:
         self._lock = threading.Lock()
         self._pieces: tuple[_Piece, ...] = ()
         self._seen = 0
+        self._opening = 0
 
-    def begin(self, reader: sqlite3.Connection) -> list[Rows]:
-        """Begin `reader`'s transaction; return what is not sealed as of it, oldest first."""
+    def begin(self, reader: sqlite3.Connection, opening: int) -> list[Rows]:
+        """Begin `reader`'s transaction; return what is not sealed as of it, oldest first.
+
+        With another `opening` it may be another file, of which nothing was seen.
+        """
         # Under one lock, so that no thread drops what another's older view still needs.
         with self._lock:
+            if opening != self._opening:
+                self._opening, self._pieces, self._seen = opening, (), 0
             reader.execute("BEGIN")
             oldest = reader.execute(_OLDEST).fetchone()[0]
             kept = [p for p in self._pieces if oldest is not None and p.last_id >= oldest]

@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,12 @@ for number in range(100_000):
         time, np.full(100, float(number)), np.ones(100, np.uint8)))
     print(number, flush=True)
 """
+
+
+def minute(n: int) -> ObservationBatch:
+    return ObservationBatch.of(
+        [Observation(STAGE, T0 + timedelta(minutes=n), float(n), Quality.GOOD)]
+    )
 
 
 @pytest.fixture
@@ -253,3 +259,29 @@ def test_a_full_disk_is_said_loses_nothing_and_is_recovered_from(tmp_path: Path)
     reason, result = done.stdout.splitlines()
     assert "observations.sqlite: the disk is full" in reason
     assert result == "True True"
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_file_that_is_taken_away_while_it_is_open_swallows_nothing(
+    url: str, tmp_path: Path, other: bool
+) -> None:
+    """Deleted, or replaced by a backup: SQLite would write on into what nobody can open."""
+    path, copy = tmp_path / "observations.sqlite", tmp_path / "copy"
+    store, reader = open_store(url), open_store(url, read_only=True)
+    store.write(minute(0))
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    store.write(minute(1))
+    seen = len(reader.series(STAGE, *ALWAYS))
+    for part in tmp_path.glob("observations*"):
+        part.unlink()
+    if other:
+        copy.rename(path)
+    with pytest.raises(StoreUnavailable, match="taken away while it was open"):
+        store.write(minute(2))
+    store.write(minute(2))
+
+    assert seen == 2
+    assert reader.series(STAGE, *ALWAYS).value.tolist() == ([0.0, 2.0] if other else [2.0])
+    store.close()
+    reader.close()

@@ -18,14 +18,17 @@ import pytest
 from sqlalchemy import delete, update
 
 from ingest.allowance import Allowance
+from ingest.clocks import keep_in, recall_from
 from ingest.judge import Assessor
+from ingest.lease import Lease
 from ingest.metrics import Health, Metrics
 from ingest.pipeline import Pipeline
-from ingest.replay import gatherer_of, incoming
+from ingest.replay import gatherer_of, incoming, take_lease
 from ingest.worker import History
 from kahriz import cli
 from kahriz.book import Book, checkpoints, days, dead_letters, devices
 from kahriz.book import audit as audit_log
+from kahriz.book.lease import Holder
 from kahriz.book.tables import device_day, received_range
 from kahriz.clock import to_ms
 from kahriz.intake_log import IntakeLog
@@ -64,8 +67,12 @@ class Ingest:
         store, book = self.store(), self.book()
         limits = limits_of(registry)
         log = IntakeLog(self.folder / "intake", timedelta(hours=48), 2**30)
+        gatherer = gatherer_of(registry, IngestSettings(), keep_in(book))
+        recall_from(book, gatherer.clocks)
+        with book.read() as connection:
+            gatherer.lorawan.restore(devices.list_devices(connection))
         pipeline = Pipeline(
-            gatherer_of(registry, IngestSettings()),
+            gatherer,
             Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
             store,
             book,
@@ -261,6 +268,34 @@ def test_a_device_that_gives_no_numbers_is_held_to_its_values(
     assert len(findings(run("audit")[1])) == 1
 
 
+def unset_clock(seq: int, uptime_s: int, boot: int = 9) -> tuple[str, bytes]:
+    """Return a reading of a device whose clock began at 1970 when it started."""
+    r = [[uptime_s * 1000, {"stage_m": 0.2 + seq / 1000}]]
+    said = {"boot": boot, "seq": seq, "uptime_ms": uptime_s * 1000, "r": r}
+    return UP, json.dumps(said).encode()
+
+
+def test_a_clock_that_was_corrected_is_corrected_alike_by_audit_and_replay(
+    ingest: Ingest, run: Run
+) -> None:
+    ingest.take(
+        [unset_clock(0, 600)],
+        [unset_clock(1, 660), unset_clock(2, 670)],
+        [unset_clock(0, 600)],
+        [unset_clock(0, 30, boot=10)],
+    )
+    before = ingest.series()[STAGE]
+    assert (before.value >= 0.2).sum() >= 3, "they were believed, by the uptime"
+    assert findings(run("audit")[1]) == []
+
+    ingest.lose_store()
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    assert findings(run("audit")[1]) == []
+    after = ingest.series()[STAGE]
+    assert after.time.tolist() == before.time.tolist()
+    assert after.value.tolist() == before.value.tolist()
+
+
 def test_replaying_what_is_there_changes_nothing(ingest: Ingest, run: Run) -> None:
     before, counts = ingest.series(), ingest.counts()
     code, _, _ = run("replay", "--since", "2026-11-25T00:00Z")
@@ -398,7 +433,8 @@ def test_a_damaged_frame_is_found_and_said_by_a_replay_too(ingest: Ingest, run: 
 def test_a_damaged_database_is_found(ingest: Ingest, run: Run) -> None:
     path = ingest.folder / "observations.sqlite"
     raw = bytearray(path.read_bytes())
-    raw[8192:] = bytes(len(raw) - 8192)
+    for page in range(4096, len(raw), 4096):  # the beginning of each, but of the first
+        raw[page : page + 104] = bytes(104)
     path.write_bytes(raw)
     code, out, _ = run("audit")
 
@@ -459,25 +495,22 @@ def test_more_findings_than_can_be_shown_are_counted(ingest: Ingest, run: Run) -
     assert any(line.startswith("store: ... and ") for line in out.splitlines())
 
 
-def test_a_replay_is_refused_while_ingest_gives_signs_of_life(
+def test_a_replay_is_refused_while_ingest_is_at_work(
     ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book = ingest.book()
-
-    def beat(_: float = 0.0) -> None:
-        with book.begin() as connection:
-            wall_ms = int(datetime.now(UTC).timestamp() * 1000)
-            checkpoints.put(connection, "ingest", {"wall_ms": wall_ms + int(_ * 1000)})
-
-    beat()
-    monkeypatch.setattr("ingest.replay.is_ingest_running.__defaults__", (lambda: 0.0, beat))
+    lease = Lease(book, "ingest:kahriz-ingest", Holder("elsewhere", 7, "", ""))
+    assert lease.take() == ""
+    monkeypatch.setattr(take_lease, "__defaults__", (lambda _: lease.renew(),))
     code, _, err = run("replay", "--since", "2026-11-25T00:00Z")
+    lease.release()
     book.close()
 
     assert code == 2
-    assert err.splitlines()[-1] == (
-        "kahriz: ingest: it is running, and keeps the ledger (stop it first)"
-    )
+    assert "kahriz: ingest: elsewhere pid 7 is at work since" in err
+    assert err.endswith("(stop it first)\n")
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0, "the lease was given back"
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "2027-01-01"])

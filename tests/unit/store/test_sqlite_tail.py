@@ -36,7 +36,7 @@ def write(file: sqlite3.Connection, *rows: tuple[int, int, float]) -> None:
 
 
 def seen(tail: Tail, file: sqlite3.Connection) -> list[list[tuple[int, int, float]]]:
-    pieces = tail.begin(file)
+    pieces = tail.begin(file, 1)
     file.rollback()
     return [
         list(zip(p.stream.tolist(), p.time.tolist(), p.value.tolist(), strict=True)) for p in pieces

@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest import topics
+from ingest import lorawan_topics, topics
 from ingest.clocks import Clocks
+from ingest.lorawan import LoRaWAN
 from ingest.parts import NONE, PartList, Parts, joined
 from ingest.waiting import Incoming
 from kahriz import plugins
+from kahriz.book.days import STRANGERS, Reason
 from kahriz.book.dead_letters import DeadLetter
 from kahriz.clock import from_ms, iso, to_ms
 from kahriz.codec import CODECS, MAX_PAYLOAD, Codec
@@ -69,6 +71,10 @@ class Gathered:
         What each payload contributed.
     statuses, letters
         Devices' words about themselves; what could not be used, with the reason.
+    refused
+        By place of the message the readings, by row, of which something could not be used.
+    set_aside
+        Whose messages were set aside whole, and why.
     is_corrected
         (n,) the time is not as the device said it; None: all are.
     """
@@ -81,7 +87,21 @@ class Gathered:
     parts: Parts
     statuses: list[Status] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    refused: dict[int, dict[int, Reason]] = field(default_factory=dict)
+    set_aside: list[tuple[str, Reason]] = field(default_factory=list)
     is_corrected: NDArray[np.bool_] | None = None
+
+    def refuse(self, source: int, times_ms: NDArray[np.int64], reason: Reason) -> None:
+        """Say that the readings of message `source` at these instants were not stored.
+
+        A row is known by its turn: two readings of one instant count as one, which is what they
+        are in the store.
+        """
+        own = self.time_ms[self.source == source]
+        turns = np.cumsum(np.append(0, np.diff(own) != 0))
+        rows = self.refused.setdefault(source, {})
+        for turn in np.unique(turns[np.isin(own, times_ms)]).tolist():
+            rows.setdefault(turn, reason)
 
 
 @dataclass(slots=True)
@@ -96,6 +116,8 @@ class _Rest:
     parts: PartList = field(default_factory=PartList)
     statuses: list[Status] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    refused: dict[int, dict[int, Reason]] = field(default_factory=dict)
+    set_aside: list[tuple[str, Reason]] = field(default_factory=list)
 
 
 class Gatherer:
@@ -114,6 +136,10 @@ class Gatherer:
     ----------
     devices
         Their ids; `Parts.device` points into them.
+    lorawan
+        Reads ChirpStack's events.
+    deaf
+        Devices heard through them: nothing is acknowledged to these.
     """
 
     def __init__(
@@ -128,6 +154,8 @@ class Gatherer:
         self._codecs: dict[str, Codec] = {
             name: plugins.load("codec", name, CODECS)() for name in CODECS
         }
+        self.lorawan = LoRaWAN(registry)
+        self.deaf: set[str] = set()
         self._native = JsonColumns(JsonV1())
         self._routes = _Routes(registry.channels)
         self._future_tolerance = future_tolerance
@@ -168,16 +196,26 @@ class Gatherer:
     ) -> None:
         topic = topics.parse(message.topic)
         try:
-            if topic is None:
+            if lorawan_topics.parse(message.topic) is not None:
+                if found := self.lorawan.readings(message.topic, message.payload, bounds[1]):
+                    self.deaf.add(found[0])
+                    self._add(rest, i, found[0], found[1], message, now, bounds)
+            elif topic is None:
                 raise DecodeError(
                     "", f"topic {message.topic[: topics.LONGEST]!r} is not one of ours"
                 )
-            if topic.kind is topics.Kind.STATUS:
+            elif topic.kind is topics.Kind.STATUS:
                 self._add_status(rest, topic.device, message.payload)
             else:
                 self._add_readings(rest, i, topic.device, message, now, bounds)
         except (DecodeError, UnknownSensorError) as error:
-            rest.letters.append(letter_of(message, _reason(error), now))
+            rest.letters.append(letter_of(message, _reason(error), now, _kind(error)))
+            rest.set_aside.append((self.sender(message), _kind(error)))
+
+    def sender(self, message: Incoming) -> str:
+        """Return under which device `message` is counted."""
+        topic = topics.parse(message.topic)
+        return topic.device if topic and topic.device in self._channels else STRANGERS
 
     def _add_status(self, rest: _Rest, device: str, payload: bytes) -> None:
         if device not in self._channels:
@@ -199,16 +237,30 @@ class Gatherer:
         if len(message.payload) > MAX_PAYLOAD:
             raise DecodeError("", f"{len(message.payload)} bytes, {MAX_PAYLOAD} are allowed")
         readings = self._codecs[codec_for(message.payload)].decode(message.payload)
+        self._add(rest, position, device, readings, message, now, bounds)
+
+    def _add(
+        self,
+        rest: _Rest,
+        position: int,
+        device: str,
+        readings: Readings,
+        message: Incoming,
+        now: datetime,
+        bounds: tuple[int, int],
+    ) -> None:
         corrected = self._clocks.corrected(device, readings, to_ms(now))
         if corrected is not None:
             readings.time_ms = corrected.time_ms
         marks = [False] * len(readings.row) if corrected is None else corrected.is_corrected
         refused, reasons = self._add_usable(rest, position, device, readings, marks, bounds)
-        if reasons:
+        if refused:
             shown = "; ".join(reasons[:3]) + ("; ..." if len(reasons) > 3 else "")
-            rest.letters.append(letter_of(message, shown, now))
+            first = next(iter(refused.values()))
+            rest.letters.append(letter_of(message, shown, now, first))
+            rest.refused[position] = refused
         newest = max((t for t in readings.time_ms if bounds[0] <= t <= bounds[1]), default=None)
-        rest.parts.add(position, self.devices.index(device), readings, len(refused), newest)
+        rest.parts.add(position, self.devices.index(device), readings, newest)
 
     def _add_usable(
         self,
@@ -218,24 +270,24 @@ class Gatherer:
         readings: Readings,
         marks: Sequence[bool],
         bounds: tuple[int, int],
-    ) -> tuple[set[int], list[str]]:
+    ) -> tuple[dict[int, Reason], list[str]]:
         """Add what can be used; return the rows that fell short, and why."""
         table = self._channels[device]
-        refused: set[int] = set()
+        refused: dict[int, Reason] = {}
         reasons: dict[str, None] = {}
         r = readings
         columns = zip(r.row, r.time_ms, r.channel, r.value, marks, strict=True)
         for row, time_ms, channel, value, is_corrected in columns:
-            reason = _refusal(device, channel, time_ms, table.get(channel), bounds)
-            if reason is None:
+            refusal = _refusal(device, channel, time_ms, table.get(channel), bounds)
+            if refusal is None:
                 rest.stream.append(table[channel])
                 rest.time_ms.append(time_ms)
                 rest.value.append(value)
                 rest.source.append(position)
                 rest.is_corrected.append(is_corrected)
             else:
-                refused.add(row)
-                reasons[reason] = None
+                refused.setdefault(row, refusal[0])
+                reasons[refusal[1]] = None
         return refused, list(reasons)
 
 
@@ -306,7 +358,6 @@ def _resolved(
         native.first_seq[kept],
         native.oldest_seq[kept],
         native.n_rows[kept],
-        np.zeros(len(kept), np.int64),
         last_ms[kept],
         firmware if len(kept) == len(mine) else [firmware[i] for i in kept.tolist()],
     )
@@ -337,23 +388,38 @@ def _together(now: datetime, plain: _Plain, rest: _Rest) -> Gathered:
         is_corrected = np.array([False] * len(plain.stream) + rest.is_corrected)[order]
     parts = joined(plain.parts, rest.parts)
     return Gathered(
-        now, stream, time_ms, value, source, parts, rest.statuses, rest.letters, is_corrected
+        now,
+        stream,
+        time_ms,
+        value,
+        source,
+        parts,
+        rest.statuses,
+        rest.letters,
+        rest.refused,
+        rest.set_aside,
+        is_corrected,
     )
 
 
 def _refusal(
     device: str, channel: str, time_ms: int, stream: int | None, bounds: tuple[int, int]
-) -> str | None:
+) -> tuple[Reason, str] | None:
     if stream is None:
         try:
             property_of(channel)
         except UnknownSensorError as error:
-            return f"device {device!r}: channel {error}"
-        return f"device {device!r}: channel {channel!r} is not in sites.toml"
+            is_unit = error.reason.startswith("unit ")
+            kind = Reason.WRONG_UNIT if is_unit else Reason.UNKNOWN_CHANNEL
+            return kind, f"device {device!r}: channel {error}"
+        said = f"device {device!r}: channel {channel!r} is not in sites.toml"
+        return Reason.UNKNOWN_CHANNEL, said
     if time_ms < bounds[0]:
-        return f"device {device!r}: time {_shown(time_ms)} is too long ago to be true"
+        said = f"device {device!r}: time {_shown(time_ms)} is too long ago to be true"
+        return Reason.TIME_PAST, said
     if time_ms > bounds[1]:
-        return f"device {device!r}: time {_shown(time_ms)} lies in the future"
+        said = f"device {device!r}: time {_shown(time_ms)} lies in the future"
+        return Reason.TIME_FUTURE, said
     return None
 
 
@@ -368,11 +434,16 @@ def _reason(error: DecodeError | UnknownSensorError) -> str:
     return error.reason if isinstance(error, DecodeError) else str(error)
 
 
-def letter_of(message: Incoming, reason: str, now: datetime) -> DeadLetter:
+def _kind(error: DecodeError | UnknownSensorError) -> Reason:
+    is_strange = isinstance(error, UnknownSensorError)
+    return Reason.UNKNOWN_DEVICE if is_strange else Reason.DECODE_ERROR
+
+
+def letter_of(message: Incoming, reason: str, now: datetime, kind: Reason) -> DeadLetter:
     """Return what is kept of a message that cannot be used, for `reason`."""
-    topic = topics.parse(message.topic)
+    topic = topics.parse(message.topic) or lorawan_topics.parse(message.topic)
     device = None if topic is None else topic.device
-    return DeadLetter(to_ms(now), message.topic, device, reason, message.payload)
+    return DeadLetter(to_ms(now), message.topic, device, reason, message.payload, kind)
 
 
 def _decode_status(device: str, payload: bytes) -> Status:

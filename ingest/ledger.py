@@ -73,11 +73,18 @@ class Ranges:
 
 @dataclass(slots=True)
 class BootLedger:
-    """One boot of one device: its ranges, and from which reading on they are complete."""
+    """One boot of one device: its ranges, and from which reading on they are complete.
+
+    ``first`` is the floor it began with; of one the book knows already, the book keeps it.
+    """
 
     floor: int
     ranges: Ranges
     is_new: bool = True
+    first: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = self.floor
 
     def raise_floor(self, oldest: int) -> int:
         """Take in that everything before `oldest` is gone; return how many holes that closes."""

@@ -14,6 +14,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ingest.waiting import Waiting
+from kahriz.book.days import DayCount, Fate
+from kahriz.intake_log import IntakeLog
 
 STALL_S = 3.0
 """A part that has not answered for so long counts as wrong."""
@@ -31,11 +33,17 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
-        self.readings = self._counter("readings", "Readings decoded, repeats included")
+        self.readings = self._counter("readings", "Readings that came, repeats included")
+        self.stored = self._counter("readings_stored", "Readings that are in the store")
         self.duplicates = self._counter("readings_duplicate", "Readings that were there already")
-        self.quarantined = self._counter(
-            "readings_quarantined", "Readings of which something could not be used"
-        )
+        self.fates = {
+            Fate.QUARANTINED: self._by_reason(
+                "readings_quarantined", "Readings of which something could not be used"
+            ),
+            Fate.SHED: self._by_reason(
+                "readings_shed", "Messages let go of unread, as a reading each"
+            ),
+        }
         self.lost = self._counter("readings_lost", "Readings a device no longer can deliver")
         self.observations = self._counter("observations_written", "Observations made durable")
         self.dead_letters = self._counter(
@@ -64,6 +72,14 @@ class Metrics:
             buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 1000),
             registry=self.registry,
         )
+        self.unlogged = self._counter(
+            "intake_log_unwritten", "Messages that could not be kept as they came"
+        )
+        self.intake_log_bytes = self._gauge("intake_log_bytes", "Size of the raw intake")
+        self.intake_log_dropped = self._gauge(
+            "intake_log_dropped_segments",
+            "Segments of the raw intake that went before their time, since the start",
+        )
         self.queue = self._gauge("queue_messages", "Messages waiting to be stored")
         self.queue_bytes = self._gauge("queue_bytes", "Payload bytes waiting to be stored")
         self.notes = self._gauge(
@@ -83,6 +99,24 @@ class Metrics:
         self.queue_bytes.set_function(lambda: waiting.n_bytes)
         self.notes.set_function(notes)
         self.oldest.set_function(oldest_s)
+
+    def watch_intake_log(self, log: IntakeLog) -> None:
+        """Look at the raw intake whenever somebody asks."""
+        self.intake_log_bytes.set_function(lambda: log.size_bytes)
+        self.intake_log_dropped.set_function(lambda: log.dropped)
+
+    def account(self, counts: Iterable[DayCount]) -> None:
+        """Add what a batch came to; as in the book: received = stored + duplicate + the rest."""
+        for count in counts:
+            self.readings.inc(count.received)
+            self.stored.inc(count.stored)
+            self.duplicates.inc(count.duplicate)
+            self.lost.inc(count.lost)
+            for reason, n in count.reasons.items():
+                self.fates[reason.fate].labels(reason.value).inc(n)
+
+    def _by_reason(self, name: str, help: str) -> Counter:
+        return Counter(f"kahriz_{name}_total", help, ["reason"], registry=self.registry)
 
     def _counter(self, name: str, help: str) -> Counter:
         return Counter(f"kahriz_{name}_total", help, registry=self.registry)

@@ -24,7 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from ingest import refusals
+from ingest import lorawan_topics, refusals
 from ingest.bulk import BulkClient
 from ingest.outbox import Note, Outbox
 from ingest.session import ANSWER_TIMEOUT_S, Session
@@ -200,7 +200,8 @@ class Intake:
         """Return what is subscribed to; readings are shared where a group is configured."""
         group = self._settings.shared_group
         prefix = f"$share/{group}/" if group else ""
-        return [(prefix + UP_FILTER, 1), (prefix + STATUS_FILTER, 1)]
+        filters = (UP_FILTER, STATUS_FILTER, lorawan_topics.UP_FILTER)
+        return [(prefix + name, 1) for name in filters]
 
     def _subscribed_by(self) -> None:
         self._once.worked("broker")

@@ -27,8 +27,8 @@ class Parts:
         Index into the gatherer's devices.
     boot, first_seq, oldest_seq
         The place in the device's own count; `NONE` where the format has none.
-    n_rows, n_quarantined
-        Readings in it, and how many of them were not used, wholly or in part.
+    n_rows
+        Readings in it.
     last_time_ms
         Its newest believable instant; `NONE` where it has none.
     firmware
@@ -41,7 +41,6 @@ class Parts:
     first_seq: Longs
     oldest_seq: Longs
     n_rows: Longs
-    n_quarantined: Longs
     last_time_ms: Longs
     firmware: list[str | None]
 
@@ -61,7 +60,6 @@ class PartList:
         message: int,
         device: int,
         readings: Readings,
-        n_quarantined: int,
         last_time_ms: int | None,
     ) -> None:
         """Add what one payload contributed."""
@@ -70,7 +68,7 @@ class PartList:
         said = (r.boot, r.first_seq, r.oldest_seq) if has_place else (None, None, None)
         place = tuple(NONE if number is None else number for number in said)
         last = NONE if last_time_ms is None else last_time_ms
-        self.columns.append((message, device, *place, r.n_rows, n_quarantined, last))
+        self.columns.append((message, device, *place, r.n_rows, last))
         self.firmware.append(r.firmware)
 
 
@@ -86,7 +84,6 @@ def joined(parts: Parts, more: PartList) -> Parts:
         np.concatenate((parts.first_seq, table[3])),
         np.concatenate((parts.oldest_seq, table[4])),
         np.concatenate((parts.n_rows, table[5])),
-        np.concatenate((parts.n_quarantined, table[6])),
-        np.concatenate((parts.last_time_ms, table[7])),
+        np.concatenate((parts.last_time_ms, table[6])),
         parts.firmware + more.firmware,
     )

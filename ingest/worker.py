@@ -25,13 +25,16 @@ from ingest.own_clock import OwnClock
 from ingest.pipeline import Pipeline, Stopped
 from ingest.rollups import Rollups
 from ingest.sender import Sender
+from ingest.shed import Shed
 from ingest.status_page import StatusPage
 from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
-from kahriz.book import Book, checkpoints
+from kahriz.book import Book, checkpoints, devices
+from kahriz.book.days import Reason
 from kahriz.detect import DETECTORS
 from kahriz.errors import ConfigError, KahrizError, StoreUnavailable
+from kahriz.intake_log import IntakeLog
 from kahriz.logs import Once, in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
 from kahriz.quality.flagger import Flagger
@@ -81,6 +84,8 @@ class Worker:
         )
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
+        self._shed = Shed(registry.devices)
+        self._intake_log = _intake_log(settings)
         self._lease = Lease(self._book, f"ingest:{settings.mqtt.client_id}", this_process())
         self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
@@ -92,8 +97,16 @@ class Worker:
             round(settings.ingest.oldest_days * 86_400_000),
             keep_in(self._book),
         )
+        self._gatherer = Gatherer(
+            self._registry,
+            timedelta(seconds=settings.ingest.future_tolerance_s),
+            timedelta(days=settings.ingest.oldest_days),
+            self._clocks,
+        )
         self._pipeline = self._build_pipeline()
         self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
+        if self._intake_log is not None:
+            self._metrics.watch_intake_log(self._intake_log)
         self._page = StatusPage(
             settings.ingest.metrics_host,
             settings.ingest.metrics_port,
@@ -103,13 +116,10 @@ class Worker:
 
     def _build_pipeline(self) -> Pipeline:
         settings = self._settings.ingest
-        tolerance = timedelta(seconds=settings.future_tolerance_s)
-        oldest = timedelta(days=settings.oldest_days)
-        gatherer = Gatherer(self._registry, tolerance, oldest, self._clocks)
         limits = limits_of(self._registry)
         history = History(self._registry, self._store, look_back_ms(limits))
         return Pipeline(
-            gatherer,
+            self._gatherer,
             Assessor(self._registry, Flagger(limits, history)),
             self._store,
             self._book,
@@ -119,6 +129,8 @@ class Worker:
             self._health,
             Allowance(settings.device_rate, settings.device_burst),
             timedelta(seconds=settings.retry_max_s),
+            self._shed,
+            self._intake_log,
         )
 
     def _build_loops(self) -> list[Loop]:
@@ -191,6 +203,7 @@ class Worker:
 
     def _shed_overflow(self, messages: Sequence[Incoming]) -> None:
         self._metrics.shed.labels("overflow").inc(len(messages))
+        self._shed.add([message.topic for message in messages], Reason.OVERFLOW)
 
     def stop(self) -> None:
         """Finish what is in hand and end `run`; safe from a signal handler."""
@@ -286,6 +299,7 @@ class Worker:
         recall_from(self._book, self._clocks)
         with self._book.read() as connection:
             heartbeat = checkpoints.get(connection, "ingest")
+            self._gatherer.lorawan.restore(devices.list_devices(connection))
         self._own_clock.has_been((heartbeat or {}).get("wall_ms", 0))
 
     def _is_clock_wrong(self) -> bool:
@@ -326,6 +340,8 @@ class Worker:
             loop.join(5)
         self._release()
         self._page.stop()
+        if self._intake_log is not None:
+            self._intake_log.close()
         self._store.close()
         self._book.close()
         _LOG.info("stopped")
@@ -336,6 +352,12 @@ class Worker:
         except (KahrizError, SQLAlchemyError) as error:
             # Lost, or the book is away: then it runs out by itself.
             _LOG.debug("lease not released", extra={"reason": in_one_line(error)})
+
+
+def _intake_log(settings: Settings) -> IntakeLog | None:
+    keep = timedelta(hours=settings.ingest.intake_log_hours)
+    most = settings.ingest.intake_log_mb * 2**20
+    return IntakeLog(settings.intake_log, keep, most) if keep else None
 
 
 def _collect_seldom() -> None:

@@ -111,6 +111,10 @@ class IngestSettings(BaseModel):
     """Messages that one device may send at once after a silence, as a backlog."""
     retry_max_s: float = Field(30.0, gt=0, le=3600)
     """Longest pause between two tries at a store that is down."""
+    intake_log_hours: float = Field(48.0, ge=0, le=8760)
+    """How long every message is kept as it came; 0: not at all."""
+    intake_log_mb: int = Field(1024, ge=1, le=1_000_000)
+    """MiB of it at most; beyond, the oldest goes first."""
     ballast_mb: int = Field(16, ge=0, le=100_000)
     """Megabytes kept in reserve in the data directory for a full disk; 0: none."""
     disk_warn_mb: int = Field(256, ge=0)
@@ -206,6 +210,11 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """The store's address, the default filled in."""
         return self.store.url or f"sqlite:///{self.data_dir / 'observations.sqlite'}"
+
+    @property
+    def intake_log(self) -> Path:
+        """The folder of the raw intake."""
+        return self.data_dir / "intake"
 
     @property
     def book_url(self) -> str:

@@ -39,6 +39,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "rating": ("stats",),
     "store": (),
     "book": (),
+    "intake_log": (),
     "stats": (),
     "detect": ("stats",),
     "notify": (),

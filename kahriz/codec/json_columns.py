@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kahriz.codec import MAX_PAYLOAD
+from kahriz.codec.explain import FAR_FROM, is_slow_to_read
 from kahriz.codec.json_v1 import BATTERY, MAX_CHANNELS, U32_MAX, JsonV1, Payload
 
 Longs = NDArray[np.int64]
@@ -83,7 +84,9 @@ class JsonColumns:
 
     def _decoded(self, payloads: Sequence[bytes]) -> tuple[list[Payload], list[int]]:
         """Return what could be decoded, and from which positions."""
-        if all(map(bytes.isascii, payloads)) and max(map(len, payloads), default=0) <= MAX_PAYLOAD:
+        longest = max(map(len, payloads), default=0)
+        is_quick = longest <= FAR_FROM or not any(map(is_slow_to_read, payloads))
+        if is_quick and longest <= MAX_PAYLOAD and all(map(bytes.isascii, payloads)):
             try:
                 return self._codec.typed_many(payloads), list(range(len(payloads)))
             except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -97,7 +100,7 @@ class JsonColumns:
         return said, position
 
     def _one(self, payload: bytes) -> Payload | None:
-        if len(payload) > MAX_PAYLOAD or not payload.isascii():
+        if len(payload) > MAX_PAYLOAD or not payload.isascii() or is_slow_to_read(payload):
             return None
         try:
             return self._codec.typed_many((payload,))[0]

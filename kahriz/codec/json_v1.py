@@ -148,7 +148,7 @@ class JsonV1:
         for name in channels:
             if not _CHANNEL.fullmatch(name):
                 raise DecodeError(
-                    "", f"channel {name[:64]!r}: expected at most 64 of a-z, 0-9 and _"
+                    "", f"channel {name[:24]!r}: expected at most 64 of a-z, 0-9 and _"
                 )
             if len(self._names) < _NAMES_KEPT:
                 self._names.add(name)

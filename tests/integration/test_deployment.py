@@ -23,10 +23,11 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from ingest import lorawan_topics
 from ingest.mqtt import Intake
 from ingest.outbox import Note
-from kahriz.deploy import INGEST_USER, broker_config, create_credentials
-from kahriz.deploy.credentials import DEVICE_SECRETS
+from kahriz.deploy import CHIRPSTACK_USER, INGEST_USER, broker_config, create_credentials
+from kahriz.deploy.credentials import DEVICE_SECRETS, MQTT_SERVICES
 from kahriz.settings import MqttSettings, load_settings
 from kahriz.sites import load_registry
 from tests.integration.mqtt_client import MqttClient
@@ -166,8 +167,8 @@ class Deployed:
 
     def secret(self, user: str) -> str:
         """Return the plain secret of a device or of ingest."""
-        if user == INGEST_USER:
-            return (self.secrets / "mqtt_ingest_password").read_text(encoding="utf-8")
+        if user in MQTT_SERVICES:
+            return (self.secrets / MQTT_SERVICES[user]).read_text(encoding="utf-8")
         lines = (self.secrets / DEVICE_SECRETS).read_text(encoding="utf-8").splitlines()
         return dict(line.split(":") for line in lines if not line.startswith("#"))[user]
 
@@ -252,6 +253,26 @@ def test_a_device_speaks_for_itself_alone(deployed: Deployed) -> None:
         assert (spoofed, acknowledging_itself) == ("Not authorized", "Not authorized")
         assert own == "Success"
         assert ingest.next_message() == (f"kahriz/v1/{A}/up", b"own")
+
+
+@pytest.mark.server
+def test_chirpstack_tells_of_its_devices_and_of_no_other(deployed: Deployed) -> None:
+    event = "application/1/device/70b3d57ed005a1b2/event/up"
+    with (
+        deployed.client(A) as device,
+        deployed.client(CHIRPSTACK_USER) as chirpstack,
+        deployed.client(INGEST_USER) as ingest,
+    ):
+        for client in (device, chirpstack, ingest):
+            client.connect()
+        ingest.subscribe(lorawan_topics.UP_FILTER, "kahriz/v1/+/up")
+        forged = device.publish(event, b"forged")
+        for_another = chirpstack.publish(f"kahriz/v1/{A}/up", b"spoofed")
+        told = chirpstack.publish(event, b"told")
+
+        assert (forged, for_another) == ("Not authorized", "Not authorized")
+        assert told == "Success"
+        assert ingest.next_message() == (event, b"told")
 
 
 @pytest.mark.server

@@ -22,7 +22,7 @@ from kahriz.sites import Registry, load_registry
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NO = np.empty(0, np.int64)
-NO_PARTS = Parts(NO, NO, NO, NO, NO, NO, NO, NO, [])
+NO_PARTS = Parts(NO, NO, NO, NO, NO, NO, NO, [])
 STAGE = DatastreamId("agh-dere.outlet.stage")
 DISCHARGE = DatastreamId("agh-dere.outlet.discharge")
 SHAFT = DatastreamId("agh-dere.shaft.stage")

@@ -77,5 +77,5 @@ $(VENV)/.for-demo: pyproject.toml | $(VENV)/bin/pip
 
 $(VENV)/.for-test: pyproject.toml | $(VENV)/bin/pip
 	@echo "installing what the tests need (once; a minute or two)"
-	@$(PY) -m pip install --disable-pip-version-check --progress-bar on -e '.[demo,dev,postgres]'
+	@$(PY) -m pip install --disable-pip-version-check --progress-bar on -e '.[demo,dev,parquet,postgres]'
 	@touch $@ $(VENV)/.for-demo

@@ -35,21 +35,31 @@ def extremes(series: Series, start: datetime, end: datetime, max_points: int) ->
     """
     if len(series) <= max_points:
         return series
-    finite = np.flatnonzero(np.isfinite(series.value))
-    if len(finite) == 0:
-        return Series.empty(series.datastream)
-    since = series.time[finite].astype(np.int64) - to_ms(start)
-    stretch = since * (max_points // 2) // (to_ms(end) - to_ms(start))
-    value = series.value[finite]
-    kept = finite[np.union1d(_lowest(value, stretch), _lowest(-value, stretch))]
+    finite = np.isfinite(series.value)
+    if not finite.all():
+        series = _only(series, np.flatnonzero(finite))
+        if len(series) == 0:
+            return series
+    begins = _begins(series.time.astype(np.int64), start, end, max_points // 2)
+    return _only(series, np.union1d(_lowest(series.value, begins), _lowest(-series.value, begins)))
+
+
+def _only(series: Series, kept: Positions) -> Series:
     return Series(series.datastream, series.time[kept], series.value[kept], series.quality[kept])
 
 
-def _lowest(value: Values, stretch: NDArray[np.int64]) -> Positions:
-    """Return the position of the first lowest value of each stretch; `stretch` never falls."""
-    begins = np.flatnonzero(np.diff(stretch, prepend=stretch[0] - 1))
-    lengths = np.diff(begins, append=len(stretch))
+def _begins(time: NDArray[np.int64], start: datetime, end: datetime, stretches: int) -> Positions:
+    """Return the position of the first value of each stretch that has one."""
+    first, span = to_ms(start), to_ms(end) - to_ms(start)
+    edges = first - (-np.arange(stretches) * span // stretches)
+    begins = np.searchsorted(time, edges)
+    return np.unique(begins[begins < len(time)])
+
+
+def _lowest(value: Values, begins: Positions) -> Positions:
+    """Return the position of the first lowest value of each stretch."""
+    lengths = np.diff(begins, append=len(value))
     is_lowest = value == np.repeat(np.minimum.reduceat(value, begins), lengths)
     found = np.flatnonzero(is_lowest)
-    is_first = np.diff(stretch[found], prepend=stretch[0] - 1) > 0
-    return found[is_first]
+    first: Positions = found[np.searchsorted(found, begins)]
+    return first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -50,13 +51,32 @@ def rows(
 
 
 def yesterday_and_today(
-    book: Connection, kahriz: Kahriz, now: datetime
+    book: Connection, kahrizes: Sequence[Kahriz], now: datetime
+) -> dict[str, tuple[shapes.Shape | None, shapes.Shape | None]]:
+    """Return the last two local days of each kahriz, by its id; null where nothing is known."""
+    spans = [last_days(kahriz, now, 2) for kahriz in kahrizes]
+    kept = rollups.rows_of_many(
+        book,
+        [kahriz.delivery for kahriz in kahrizes if kahriz.delivery is not None],
+        "day",
+        min((to_ms(start) for start, _ in spans), default=0),
+        max((to_ms(end) for _, end in spans), default=0),
+    )
+    return {
+        kahriz.id: _last_two(kahriz, kept[kahriz.delivery], now)
+        if kahriz.delivery is not None
+        else (None, None)
+        for kahriz in kahrizes
+    }
+
+
+def _last_two(
+    kahriz: Kahriz, days: Sequence[rollups.Rollup], now: datetime
 ) -> tuple[shapes.Shape | None, shapes.Shape | None]:
-    """Return the last two local days; null where nothing is known of one."""
-    start, end = last_days(kahriz, now, 2)
     today = local_date(now, kahriz.zone)
-    by_label = {row["label"]: row for row in rows(book, kahriz, "day", start, end, now)}
-    yesterday = local_date(start, kahriz.zone)
+    told = (shapes.water(_told(kahriz, "day", day, now)) for day in days)
+    by_label = {row["label"]: row for row in told}
+    yesterday = today - timedelta(days=1)
     return by_label.get(yesterday.isoformat()), by_label.get(today.isoformat())
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import durable, intake_rows, nodered, water
+from bench import durable, intake_rows, nodered, storage, water
 from bench.intake import Intake
 from bench.result import Result, save, show
 from tests import servers
 
-NAMES = (*intake_rows.NAMES, *durable.NAMES, water.NAME)
+NAMES = (*intake_rows.NAMES, *durable.NAMES, water.NAME, *storage.NAMES)
 _BESIDE_NODE_RED = "_vs_nodered"
 
 
@@ -29,6 +29,7 @@ def run(wanted: set[str], rounds: int) -> list[Result]:
         results += durable.rows(intake, wanted, _say, node_red)
         if water.NAME in wanted:
             results.append(water.row(url, _say, rounds=max(rounds, 5)))
+        results += storage.rows(url, _say, wanted, rounds)
     return sorted(results, key=lambda result: NAMES.index(result.name))
 
 

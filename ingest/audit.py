@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest.came import BootKey, Came, Expected, Reader, Times, without
+from ingest.clocks import recall_decisions
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.ledger import Ranges
@@ -97,6 +98,9 @@ class Audit:
         A device's time so far ahead of ours is believed.
     most
         Findings of one part that are put into words.
+    is_only
+        Whether everything came this way; else others have a raw intake of their own, and what is
+        not in ours may be in theirs.
     """
 
     def __init__(
@@ -109,12 +113,15 @@ class Audit:
         gatherer: Gatherer,
         tolerance: timedelta,
         most: int = 100,
+        *,
+        is_only: bool = True,
     ) -> None:
         self._ids = tuple(d.id for d in registry.datastreams)
         self._store, self._book = store, book
         self._store_url, self._folder = store_url, folder
         self._gatherer = gatherer
         self._most = most
+        self._is_only = is_only
         # Flags are not compared, so the values before do not matter.
         self._assessor = Assessor(registry, Flagger(limits_of(registry)))
         self._tolerance_ms = tolerance // timedelta(milliseconds=1)
@@ -129,6 +136,7 @@ class Audit:
             return report
         with self._book.read() as connection:
             boots = ledger.all_boots(connection)
+            recall_decisions(connection, self._gatherer.clocks)
             letters = dead_letters.digests(connection, list(Reason))
             counts = days.days(connection)
         for count in counts:
@@ -139,7 +147,7 @@ class Audit:
         stored = self._recent(report, window)
         reader = Reader(self._gatherer, self._assessor, _ranges(boots), letters)
         came = reader.read(self._folder, window.since_ms, window.cut_ms, reached)
-        is_whole = self._check_intake(report, came)
+        is_whole = self._check_intake(report, came) and self._is_only
         self._check_ledger(report, boots, came, window, is_whole)
         if stored is not None:
             try:
@@ -195,7 +203,7 @@ class Audit:
         if not is_whole or oldest is None:
             return
         for key, record in sorted(boots.items()):
-            if record.first_heard_ms < max(window.since_ms, oldest):
+            if record.first_heard_ms < max(window.since_ms, oldest) or key[0] in came.unnumbered:
                 continue  # some of it came before the raw intake begins
             for span in record.ranges:
                 for missing in without(span, came.numbers.get(key)):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest import topics
 from ingest.gather import Gathered, Gatherer
 from ingest.judge import Assessor
 from ingest.ledger import Ranges
@@ -46,6 +47,9 @@ class Came:
         What is to be said of the log itself.
     numbers
         By boot which sequence numbers came.
+    unnumbered
+        Devices whose messages carry no numbers of their own, so that we gave them some: in which
+        boot a frame was counted is not to be said from the middle of the story.
     unknown
         By boot those of them that the ledger does not have and no dead letter accounts for.
     n_messages
@@ -55,6 +59,7 @@ class Came:
     found: Found = field(default_factory=Found)
     numbers: dict[BootKey, Ranges] = field(default_factory=dict)
     unknown: dict[BootKey, Ranges] = field(default_factory=dict)
+    unnumbered: set[str] = field(default_factory=set)
     n_messages: int = 0
     _columns: list[tuple[NDArray[np.int32], Times, Values, NDArray[np.bool_]]] = field(
         default_factory=list
@@ -128,8 +133,11 @@ class Reader:
         p = batch.parts
         columns = (p.message, p.device, p.boot, p.first_seq, p.n_rows)
         for at, device, boot, first, n in zip(*(c.tolist() for c in columns), strict=True):
-            if boot != NONE:
-                key = (self._gatherer.devices[device], boot)
+            name = self._gatherer.devices[device]
+            if topics.parse(messages[at].topic) is None:
+                came.unnumbered.add(name)
+            elif boot != NONE:
+                key = (name, boot)
                 is_due[at] &= self._enter(came, key, (first, first + n - 1), is_due[at])
         self._expect(came, batch, is_due)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sqlalchemy import Connection
 
 from ingest.boot_clock import BootClock
 from ingest.clock_times import Bounds, Mark, Said, Verdict, said_by
@@ -231,3 +232,8 @@ def recall_from(book: Book, clocks: Clocks) -> None:
         if row.boot is not None and row.last_seq is not None and row.last_time_ms is not None
     ]
     clocks.recall(segments, newest)
+
+
+def recall_decisions(connection: Connection, clocks: Clocks) -> None:
+    """Let `clocks` know what was decided, and not where devices are now: for old readings."""
+    clocks.recall(book_clocks.list_segments(connection), ())

@@ -136,6 +136,8 @@ class Gatherer:
     ----------
     devices
         Their ids; `Parts.device` points into them.
+    clocks
+        Correct the times of devices.
     lorawan
         Reads ChirpStack's events.
     deaf
@@ -160,7 +162,7 @@ class Gatherer:
         self._routes = _Routes(registry.channels)
         self._future_tolerance = future_tolerance
         self._oldest = oldest
-        self._clocks = clocks or Clocks(
+        self.clocks = clocks or Clocks(
             future_tolerance // timedelta(milliseconds=1), oldest // timedelta(milliseconds=1)
         )
 
@@ -187,7 +189,7 @@ class Gatherer:
     ) -> _Plain:
         def disturbed(device: NDArray[np.int64], is_odd: NDArray[np.bool_]) -> list[int]:
             names = [self.devices[i] for i in device.tolist()]
-            return self._clocks.disturbed(native, names, is_odd.tolist(), now_ms)
+            return self.clocks.disturbed(native, names, is_odd.tolist(), now_ms)
 
         return _resolved(native, known, routes, bounds, disturbed)
 
@@ -214,8 +216,8 @@ class Gatherer:
 
     def sender(self, message: Incoming) -> str:
         """Return under which device `message` is counted."""
-        topic = topics.parse(message.topic)
-        return topic.device if topic and topic.device in self._channels else STRANGERS
+        device = topics.sender(message.topic)
+        return device if device is not None and device in self._channels else STRANGERS
 
     def _add_status(self, rest: _Rest, device: str, payload: bytes) -> None:
         if device not in self._channels:
@@ -249,7 +251,7 @@ class Gatherer:
         now: datetime,
         bounds: tuple[int, int],
     ) -> None:
-        corrected = self._clocks.corrected(device, readings, to_ms(now))
+        corrected = self.clocks.corrected(device, readings, to_ms(now))
         if corrected is not None:
             readings.time_ms = corrected.time_ms
         marks = [False] * len(readings.row) if corrected is None else corrected.is_corrected
@@ -441,8 +443,7 @@ def _kind(error: DecodeError | UnknownSensorError) -> Reason:
 
 def letter_of(message: Incoming, reason: str, now: datetime, kind: Reason) -> DeadLetter:
     """Return what is kept of a message that cannot be used, for `reason`."""
-    topic = topics.parse(message.topic) or lorawan_topics.parse(message.topic)
-    device = None if topic is None else topic.device
+    device = topics.sender(message.topic)
     return DeadLetter(to_ms(now), message.topic, device, reason, message.payload, kind)
 
 

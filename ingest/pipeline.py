@@ -142,9 +142,11 @@ class Pipeline:
         kept, shed = self._allowance.split(messages)
         self._shed.add([message.topic for message in shed], Reason.RATE)
         now = self._clock()
-        if kept:
-            self._keep_raw(kept, now)
+        is_kept_raw = self._keep_raw(kept, now)
         notes = list(self._make_durable(kept, now)) if kept else []
+        # A disk that was full may have let the store wait, and have room again.
+        if not is_kept_raw and not self._keep_raw(kept, now):
+            self._do_without_raw(len(kept))
         # All in the order they came in, as the protocol wants it (MQTT-4.6.0-2).
         self._acknowledger.acknowledge(messages)
         self._acknowledger.publish(notes)
@@ -153,20 +155,26 @@ class Pipeline:
         if since is not None:
             self._metrics.lag.observe(time.monotonic() - since)
 
-    def _keep_raw(self, messages: Sequence[Incoming], now: datetime) -> None:
-        """Keep `messages` as they came; where that fails, say so and go on (decision 0008)."""
-        if self._intake_log is None:
-            return
+    def _keep_raw(self, messages: Sequence[Incoming], now: datetime) -> bool:
+        """Keep `messages` as they came; return whether there is nothing left to do about it."""
+        if self._intake_log is None or not messages:
+            return True
         topics, payloads = [m.topic for m in messages], [m.payload for m in messages]
         try:
             self._intake_log.append(to_ms(now), topics, payloads)
         except StoreUnavailable as error:
             self._once.failed("intake log", error.reason)
             self._health.failed("intake log", error.reason)
-            self._metrics.unlogged.inc(len(messages))
-        else:
-            self._once.worked("intake log")
-            self._health.worked("intake log")
+            return False
+        self._once.worked("intake log")
+        self._health.worked("intake log")
+        return True
+
+    def _do_without_raw(self, n: int) -> None:
+        """Go on without the second copy of `n` messages (decision 0008)."""
+        assert self._intake_log is not None
+        self._intake_log.give_up(n)
+        self._metrics.unlogged.inc(n)
 
     def _make_durable(self, messages: Sequence[Incoming], now: datetime) -> Iterable[Note]:
         """Store `messages`; return what their devices may be told then."""

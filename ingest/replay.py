@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ingest.allowance import Allowance
+from ingest.clocks import Clocks, Keep, keep_in, keep_nothing, recall_decisions
 from ingest.gather import Gatherer
 from ingest.history import History
 from ingest.judge import Assessor
@@ -26,7 +27,7 @@ from ingest.metrics import Health, Metrics
 from ingest.outbox import Note
 from ingest.pipeline import Pipeline
 from ingest.waiting import Incoming
-from kahriz.book import Book, checkpoints, dead_letters
+from kahriz.book import Book, checkpoints, dead_letters, devices
 from kahriz.book.dead_letters import KeptLetter
 from kahriz.clock import from_ms
 from kahriz.intake_log import Found, read
@@ -84,8 +85,12 @@ class Replay:
         self._clock = _Then()
         self._metrics = Metrics()
         limits = limits_of(registry)
+        gatherer = gatherer_of(registry, settings, keep_in(book))
+        with book.read() as connection:
+            recall_decisions(connection, gatherer.clocks)
+            gatherer.lorawan.restore(devices.list_devices(connection))
         self._pipeline = Pipeline(
-            gatherer_of(registry, settings),
+            gatherer,
             Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
             store,
             book,
@@ -138,12 +143,21 @@ class Replay:
         return self._metrics.registry.get_sample_value(f"kahriz_{name}_total") or 0.0
 
 
-def gatherer_of(registry: Registry, settings: IngestSettings) -> Gatherer:
-    """Return what decodes and resolves, as ingest does it."""
+def gatherer_of(
+    registry: Registry, settings: IngestSettings, keep: Keep = keep_nothing
+) -> Gatherer:
+    """Return what decodes and resolves, as ingest does it.
+
+    What ingest decided about the clocks of devices is in the book: see `recall_decisions`.
+    """
+    clocks = Clocks(
+        round(settings.future_tolerance_s * 1000), round(settings.oldest_days * 86_400_000), keep
+    )
     return Gatherer(
         registry,
         timedelta(seconds=settings.future_tolerance_s),
         timedelta(days=settings.oldest_days),
+        clocks,
     )
 
 

@@ -32,8 +32,8 @@ class Shed:
                 self._counts.update(counts)
 
     def _device(self, name: str) -> str:
-        said = topics.parse(name)
-        return said.device if said and said.device in self._known else STRANGERS
+        device = topics.sender(name)
+        return device if device is not None and device in self._known else STRANGERS
 
     def take(self) -> Mapping[tuple[str, Reason], int]:
         """Return what was counted since the last call, by device and reason, and begin anew."""

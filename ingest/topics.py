@@ -6,6 +6,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from ingest import lorawan_topics
+
 ROOT = "kahriz/v1"
 UP_FILTER = f"{ROOT}/+/up"
 STATUS_FILTER = f"{ROOT}/+/status"
@@ -40,6 +42,12 @@ def _parse(topic: str) -> Topic | None:
     if len(parts) != 4 or f"{parts[0]}/{parts[1]}" != ROOT or parts[3] not in ("up", "status"):
         return None
     return Topic(parts[2], Kind(parts[3]))
+
+
+def sender(topic: str) -> str | None:
+    """Return the device a topic belongs to, also one of ChirpStack's; None: to nobody."""
+    said = parse(topic) or lorawan_topics.parse(topic)
+    return None if said is None else said.device
 
 
 def ack_topic(device: str) -> str:

@@ -85,7 +85,7 @@ class Worker:
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
         self._shed = Shed(registry.devices)
-        self._intake_log = _intake_log(settings)
+        self._intake_log = intake_log_of(settings)
         self._lease = Lease(self._book, f"ingest:{settings.mqtt.client_id}", this_process())
         self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
@@ -160,6 +160,7 @@ class Worker:
             "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
             "watch": (watch_step, 0.5, self._is_flooded),
             "sender": (sender_step, 0.3, _never),
+            "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
             "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
             "disk watch": (disk_step, 0.5, _never),
             "lease": (self._renew, RENEW_S, _never),
@@ -354,7 +355,8 @@ class Worker:
             _LOG.debug("lease not released", extra={"reason": in_one_line(error)})
 
 
-def _intake_log(settings: Settings) -> IntakeLog | None:
+def intake_log_of(settings: Settings) -> IntakeLog | None:
+    """Return where messages are kept as they come; None: they are not to be."""
     keep = timedelta(hours=settings.ingest.intake_log_hours)
     most = settings.ingest.intake_log_mb * 2**20
     return IntakeLog(settings.intake_log, keep, most) if keep else None

@@ -57,5 +57,8 @@ class FailingStore:
     def latest(self) -> Mapping[DatastreamId, Observation]:
         return self.behind.latest()
 
+    def tidy(self, now: datetime) -> bool:
+        return self.behind.tidy(now)
+
     def close(self) -> None:
         self.behind.close()

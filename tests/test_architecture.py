@@ -58,6 +58,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("kahriz/book/*",),
     "alembic": ("kahriz/book/*",),
     "amqtt": ("kahriz/cli/*",),
+    "pyarrow": ("kahriz/cli/export_files.py",),
     "typer": ("kahriz/cli/*", "firmware_sim/commands.py"),
     "rich": ("kahriz/cli/*", "firmware_sim/run.py"),
 }

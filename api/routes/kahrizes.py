@@ -71,18 +71,22 @@ def _shapes(
     firing: dict[str, list[Alert]] = {}
     for row in alerts.list_alerts(book, "firing", only, _MOST_FIRING):
         firing.setdefault(row.kahriz, []).append(row)
+    days = yesterday_and_today(book, kahrizes, now)
     return [
-        shapes.registered(k, ids) | _now(book, k, newest, firing.get(k.id, []), now)
+        shapes.registered(k, ids) | _now(k, newest, firing.get(k.id, []), days[k.id])
         for k in kahrizes
     ]
 
 
 def _now(
-    book: Connection, kahriz: Kahriz, newest: Newest, firing: Sequence[Alert], now: datetime
+    kahriz: Kahriz,
+    newest: Newest,
+    firing: Sequence[Alert],
+    days: tuple[shapes.Shape | None, shapes.Shape | None],
 ) -> shapes.Shape:
     outlet = next((newest[id] for id in _outlets(kahriz) if id in newest), None)
     delivery = newest.get(kahriz.delivery) if kahriz.delivery is not None else None
-    yesterday, today = yesterday_and_today(book, kahriz, now)
+    yesterday, today = days
     return {
         "outlet_now": shapes.discharge_now(outlet),
         "delivery_now": shapes.discharge_now(delivery),

@@ -23,6 +23,7 @@ _COMMANDS: tuple[str, ...] = (
     "dead_letters",
     "replay",
     "audit",
+    "export",
 )
 
 

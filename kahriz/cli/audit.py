@@ -83,6 +83,7 @@ def _audit(house: Opened, limit: int) -> Audit:
         gatherer_of(house.registry, settings.ingest),
         timedelta(seconds=settings.ingest.future_tolerance_s),
         limit,
+        is_only=not settings.mqtt.shared_group,
     )
 
 

@@ -13,6 +13,8 @@ from kahriz.cli.opened import instant, note, opened_alone
 from kahriz.clock import from_ms, iso, to_ms
 from kahriz.intake_log import Found
 
+_FOREVER_MS = 2**62
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -22,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def replay(
     since: Annotated[str, typer.Option(help="First instant of receipt, ISO 8601.")],
     until: Annotated[
-        str | None, typer.Option(help="Instant of receipt to end before; without: now.")
+        str | None, typer.Option(help="Instant of receipt to end before; without: all there is.")
     ] = None,
 ) -> None:
     """Take in again what came since an instant, from the raw intake; ingest has to be stopped.
@@ -36,8 +38,9 @@ def replay(
     assert start is not None
     with opened_alone() as house:
         last = end or house.settings.clock.clock()()
-        bounds = (to_ms(start), to_ms(last) + (end is None))
-        if bounds[0] >= bounds[1]:
+        # While a clock ran ahead things came later than now.
+        bounds = (to_ms(start), _FOREVER_MS if end is None else to_ms(end))
+        if start >= last:
             raise typer.BadParameter(f"{since} is not before the end", param_hint="--since")
         found, again = (
             Found(),
@@ -45,11 +48,12 @@ def replay(
         )
         folder = house.settings.intake_log
         with _progress() as progress:
-            task = progress.add_task("", total=bounds[1] - bounds[0])
+            total = to_ms(last) - bounds[0]
+            task = progress.add_task("", total=total)
             for reached_ms in again.intake(folder, *bounds, found):
                 said = f"{iso(from_ms(reached_ms))}, {again.n_readings} readings"
                 progress.update(task, completed=reached_ms - bounds[0], description=said)
-            progress.update(task, completed=bounds[1] - bounds[0])
+            progress.update(task, completed=total)
         detail = {"since": iso(start), "until": iso(last), "readings": again.n_readings}
         note(house, "intake.replay", detail)
     typer.echo(

@@ -75,8 +75,12 @@ def read(
     found = Found() if found is None else found
     segments = segments_in(folder)
     found.oldest_ms = min((segment.first_ms for segment in segments), default=None)
-    for segment in segments:
+    for before, segment in zip([None, *segments], segments, strict=False):
         if segment.may_hold(since_ms, until_ms):
+            # The oldest go first; one that is missing between others was taken away.
+            if before is not None and segment.number - before.number > 1:
+                between = f"{before.path.name} and {segment.path.name}"
+                found.damaged.append(f"segments between {between} are missing")
             for record in _read_segment(segment, found):
                 if since_ms <= record.received_at_ms < until_ms:
                     yield record
@@ -141,7 +145,7 @@ def _record(
         return None
     try:
         topics, payloads = frames.unpack(header, body)
-    except (frames.DamagedError, UnicodeDecodeError) as error:
+    except ValueError as error:  # DamagedError, or what a body means that no writer made
         found.damaged.append(f"{segment.path.name}: byte {at}: {header.n} messages: {error}")
         return None
     return Record(header.received_at_ms, topics, payloads)

@@ -21,6 +21,9 @@ _LOG = logging.getLogger(__name__)
 
 SYNC_S = 1.0
 _LARGEST_SEGMENT = 64 * 2**20
+_OLD_AT_ONCE = 2
+"""Segments that may go for their age when one is begun: a clock that jumps ahead by days, and is
+set right in the next hour, must not have cost all that came before."""
 _SEGMENTS = 16
 """The log is at least so many segments when it is full, so that letting one go costs little."""
 
@@ -76,17 +79,20 @@ class IntakeLog:
         Raises
         ------
         StoreUnavailable
-            The disk is full, or the folder cannot be written; the messages are counted as
-            unwritten, and the next `append` that succeeds says so in the file first.
+            The disk is full, or the folder cannot be written; nothing of them is in the file.
+            Try again, or `give_up`.
         """
         try:
             self._append(received_at_ms, topics, payloads)
         except OSError as error:
-            self.unwritten += len(payloads)
-            self._unsaid += len(payloads)
             is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             reason = "the disk is full" if is_full else error.strerror or str(error)
             raise StoreUnavailable(f"{self.folder}: {reason}") from error
+
+    def give_up(self, n: int) -> None:
+        """Count `n` messages as unwritten; the next `append` that succeeds says so in the file."""
+        self.unwritten += n
+        self._unsaid += n
 
     def close(self) -> None:
         """Let the disk have everything, and end."""
@@ -191,9 +197,11 @@ class IntakeLog:
     def _let_go(self, now_ms: int) -> None:
         """Remove segments that are too old, and the oldest where there is too much."""
         assert self._segments is not None
+        n_old = 0
         while self._segments:
             oldest = self._segments[0]
-            is_old = oldest.first_ms + SPAN_MS < now_ms - self._keep_ms
+            is_old = oldest.first_ms + SPAN_MS < now_ms - self._keep_ms and n_old < _OLD_AT_ONCE
+            n_old += is_old
             if not is_old and self.size_bytes + self._most_a_segment <= self._max_bytes:
                 return
             oldest.path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ Contract of every store:
   datastream is an empty series.
 - `latest` holds the observation of the greatest time per datastream, whatever order they came in.
 - A reader in another process sees a batch whole, right after `write` has returned.
+- `tidy` changes no answer. Whoever writes calls it now and then; nothing depends on it.
 - One object may be used from several threads. `close` may be called twice.
 """
 
@@ -49,6 +50,10 @@ class Store(Protocol):
 
     def latest(self) -> Mapping[DatastreamId, Observation]:
         """Return the newest observation of every datastream that has one."""
+        ...
+
+    def tidy(self, now: datetime) -> bool:
+        """Do one short piece of putting in order; return whether there is more to do."""
         ...
 
     def close(self) -> None:

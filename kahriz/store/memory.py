@@ -45,6 +45,10 @@ class MemoryStore:
             kept = list(self._series.values())
         return {series.datastream: _newest(series) for series in kept}
 
+    def tidy(self, now: datetime) -> bool:
+        """Do nothing: there is nothing to put in order."""
+        return False
+
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""
 

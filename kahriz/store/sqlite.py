@@ -1,8 +1,10 @@
 """Observations in one SQLite file beside the service: the default, nothing to install.
 
-Write-ahead log, synchronous=FULL: a batch is one transaction, on disk when `write` returns. Rows
-are kept in the order they are asked for, by (stream, time), and the newest of each stream once
-more, so that "now" costs the number of streams and not the length of the history.
+A batch is one transaction, on disk when `write` returns (write-ahead log, synchronous=FULL), and
+costs one row: its columns as they are. `tidy` makes of these rows one small sealed row a
+datastream and day, in short transactions; a read lays what is not sealed yet over what is. The
+newest of each datastream is kept once more, so that "now" costs their number and not the length
+of the history. docs/decisions/0007-sealed-days.md says why and what it costs.
 
 Limits: one writing process at a time (a second one waits, then is told the file is locked); the
 folder has to be on a local disk, because SQLite's write-ahead log does not work over a network.
@@ -12,9 +14,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -22,49 +26,37 @@ import numpy as np
 from kahriz.clock import from_ms, to_ms
 from kahriz.errors import ConfigError, StoreRejected, StoreUnavailable
 from kahriz.observations import DatastreamId, Observation, ObservationBatch, Quality, Series
+from kahriz.store import sqlite_sealing
 from kahriz.store.rows import newest_of_each_stream, settle
+from kahriz.store.sealed import DamagedError, Stretch, joined
+from kahriz.store.sqlite_file import SqliteFile
+from kahriz.store.sqlite_schema import DAY_MS, shrink
+from kahriz.store.sqlite_tail import Tail
+from kahriz.store.unsealed import Rows
 
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS datastream (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS observation (
-    stream INTEGER NOT NULL, t INTEGER NOT NULL, v REAL NOT NULL, q INTEGER NOT NULL,
-    PRIMARY KEY (stream, t)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS latest (
-    stream INTEGER PRIMARY KEY, t INTEGER NOT NULL, v REAL NOT NULL, q INTEGER NOT NULL);
-"""
-_INSERT = "INSERT OR REPLACE INTO observation (stream, t, v, q) VALUES (?, ?, ?, ?)"
+_INSERT = "INSERT INTO unsealed (n, crc, data) VALUES (?, ?, ?)"
+_WAITING = "SELECT ifnull(sum(n), 0), count(*) FROM unsealed"
 _RENEW = """
 INSERT INTO latest (stream, t, v, q) VALUES (?, ?, ?, ?)
 ON CONFLICT (stream) DO UPDATE SET t = excluded.t, v = excluded.v, q = excluded.q
 WHERE excluded.t >= latest.t"""
-_SERIES = """
-SELECT t, v, q FROM observation
-WHERE stream = (SELECT id FROM datastream WHERE name = ?) AND t >= ? AND t < ? ORDER BY t"""
+_SEALED = """
+SELECT id, stream, first, last, n, crc, data FROM sealed
+WHERE stream = ? AND first >= ? AND first < ? AND last >= ?"""
 _LATEST = "SELECT name, t, v, q FROM latest JOIN datastream ON datastream.id = latest.stream"
-_ROW = np.dtype([("t", np.int64), ("v", np.float64), ("q", np.uint8)])
 
-# The log is emptied into the file every 16 MiB: fewer, longer writes than SQLite's own 4 MiB.
-_CHECKPOINT_PAGES = 4000
-_LOG_LIMIT_BYTES = 64 * 2**20
+SEAL_AFTER = timedelta(hours=1)
+SEAL_ROWS = 200_000
+SEAL_BATCHES = 5_000
+MOST_ROWS = 600_000
+MOST_BATCHES = 20_000
+"""When more waits, `write` seals twice of what it takes; at twice as much, all of it."""
 
-_REASONS = {
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_BUSY": "locked by another process that writes",
-    "SQLITE_LOCKED": "locked by another process that writes",
-    "SQLITE_CORRUPT": "the file is damaged",
-    "SQLITE_NOTADB": "the file is not an SQLite database, or is damaged",
-    "SQLITE_CANTOPEN": "cannot be opened",
-    "SQLITE_READONLY": "cannot be written: file or folder is read-only",
-    "SQLITE_IOERR": "the disk fails",
-    "SQLITE_PERM": "no permission",
-    "SQLITE_AUTH": "no permission",
-}
+_QUALITIES = {int(quality): quality for quality in Quality}
 
 
 class SqliteStore:
-    """One writing connection behind a lock; as many reading ones as threads read at once."""
+    """One file, written by one process and read by many; see the contract."""
 
     def __init__(
         self, url: str, token: str = "", *, read_only: bool = False, busy_s: float = 5.0
@@ -74,14 +66,13 @@ class SqliteStore:
             raise ConfigError("store.url", f"{url!r} names no file", "sqlite:///FILE")
         self._path = Path(name).absolute()
         self._read_only = read_only
-        self._busy_s = busy_s
-        self._lock = threading.Lock()
-        self._writer: sqlite3.Connection | None = None
-        self._ids: dict[DatastreamId, int] = {}
-        self._idle_lock = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
-        self._is_made = read_only
-        self._is_closed = False
+        self._file = SqliteFile(self._path, read_only=read_only, busy_s=busy_s)
+        self._tail = Tail()
+        self._memory = _Known(opening=-1, rows=0, batches=0)
+        self._sealing = threading.Lock()
+        self._plan: sqlite_sealing.Plan | None = None
+        self._sealed_at: datetime | None = None
+        self._has_spare = False
 
     def write(self, batch: ObservationBatch) -> None:
         """Store `batch` in one transaction; see the contract."""
@@ -89,154 +80,166 @@ class SqliteStore:
             raise StoreUnavailable(f"{self._path}: opened for reading only")
         settled = settle(batch)
         if len(settled.rows):
-            with self._lock, self._explained():
-                self._write_settled(batch.take(settled.rows))
+            self._write_settled(batch.take(settled.rows))
+            if self._memory.exceeds(MOST_ROWS, MOST_BATCHES):
+                # The batch is kept, whatever comes of this.
+                with suppress(StoreUnavailable):
+                    self._seal_in_passing(len(settled.rows))
         if settled.refused:
             raise StoreRejected(next(iter(settled.refused.values())), tuple(settled.refused))
 
     def series(self, datastream: DatastreamId, start: datetime, end: datetime) -> Series:
         """Return the observations of one datastream in [start, end)."""
-        with self._explained(), self._reader() as reader:
-            found = reader.execute(_SERIES, (datastream, to_ms(start), to_ms(end)))
-            rows = np.fromiter(found, dtype=_ROW)
-        return Series(
-            datastream,
-            rows["t"].astype("datetime64[ms]"),
-            np.ascontiguousarray(rows["v"]),
-            np.ascontiguousarray(rows["q"]),
-        )
+        with self._reader() as reader:
+            parts = self._parts(reader, datastream, to_ms(start), to_ms(end))
+        if not parts:
+            return Series.empty(datastream)
+        found = joined(parts)
+        time = found.time.view("datetime64[ms]")
+        return Series(datastream, time, found.value, found.quality)
 
     def latest(self) -> Mapping[DatastreamId, Observation]:
         """Return the newest observation of every datastream."""
-        with self._explained(), self._reader() as reader:
+        with self._file.reader() as reader:
             rows = reader.execute(_LATEST).fetchall()
-        return {name: Observation(name, from_ms(t), v, Quality(q)) for name, t, v, q in rows}
+        return {name: Observation(name, from_ms(t), v, _QUALITIES[q]) for name, t, v, q in rows}
+
+    def tidy(self, now: datetime) -> bool:
+        """Seal a part of what came in, some 10 ms of work; return whether there is more.
+
+        Nothing is done before `SEAL_AFTER` has passed since the last time, or much has come in.
+        """
+        if self._read_only:
+            return False
+        if self._plan is not None or self._is_due(now):
+            self._has_spare = True
+            self._sealed_at = now
+            return self._seal_some() or self._has_spare
+        if self._has_spare:
+            with self._file.writer() as writer:
+                self._has_spare = shrink(writer)
+        return self._has_spare
 
     def close(self) -> None:
         """Close every connection; the last one empties the write-ahead log into the file."""
-        with self._idle_lock:
-            self._is_closed = True
-            idle, self._idle = self._idle, []
-        for reader in idle:
-            reader.close()
-        with self._lock:
-            self._drop_writer()
+        self._file.close()
 
     def _write_settled(self, batch: ObservationBatch) -> None:
-        writer = self._open_writer()
-        try:
-            writer.execute("BEGIN IMMEDIATE")
-            used = [batch.datastreams[i] for i in np.unique(batch.stream).tolist()]
-            new = self._enlist(writer, [name for name in used if name not in self._ids])
-            _insert(writer, batch, self._ids | new)
-            writer.execute("COMMIT")
-        except BaseException:
-            # Closing rolls back, and whatever ails the connection is gone with it.
-            self._drop_writer()
-            raise
-        self._ids |= new
+        used = [batch.datastreams[i] for i in np.unique(batch.stream).tolist()]
+        with self._file.transaction() as writer:
+            known = self._known(writer)
+            new = _enlist(writer, [name for name in used if name not in known.ids])
+            ids = known.ids | new if new else known.ids
+            place = np.array([ids.get(name, 0) for name in batch.datastreams], np.int32)
+            time = batch.time.astype(np.int64)
+            _insert(writer, Rows(place[batch.stream], time, batch.value, batch.quality))
+            known.rows += len(batch)
+            known.batches += 1
+        known.ids.update(new)
 
-    @staticmethod
-    def _enlist(writer: sqlite3.Connection, names: list[DatastreamId]) -> dict[DatastreamId, int]:
-        found = {}
-        for name in names:
-            writer.execute("INSERT OR IGNORE INTO datastream (name) VALUES (?)", (name,))
-            row = writer.execute("SELECT id FROM datastream WHERE name = ?", (name,))
-            found[name] = row.fetchone()[0]
-        return found
+    def _known(self, writer: sqlite3.Connection) -> _Known:
+        """Return what is remembered of the file that `writer` has open; within a transaction."""
+        if self._memory.opening != self._file.opening:
+            self._memory = _Known(self._file.opening, *writer.execute(_WAITING).fetchone())
+        return self._memory
 
-    def _open_writer(self) -> sqlite3.Connection:
-        if self._is_closed:
-            raise StoreUnavailable(f"{self._path}: closed")
-        if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            writer = self._connect("rwc")
+    def _parts(
+        self, reader: sqlite3.Connection, datastream: DatastreamId, start: int, end: int
+    ) -> list[Stretch]:
+        """Return what there is in [start, end) ms: first what is sealed, then what came later."""
+        tail = self._tail.begin(reader)
+        found = reader.execute("SELECT id FROM datastream WHERE name = ?", (datastream,)).fetchone()
+        if found is None or start >= end:
+            return []
+        sealed = reader.execute(_SEALED, (found[0], start // DAY_MS * DAY_MS, end, start))
+        parts = []
+        for id, *row in sorted(sealed):
             try:
-                _set_up(writer, self._path)
-            except BaseException:
-                writer.close()
-                raise
-            self._writer, self._ids, self._is_made = writer, {}, True
-        return self._writer
+                parts.append(sqlite_sealing.opened(*row).between(start, end))
+            except DamagedError as error:
+                day = f"{from_ms(row[1]):%Y-%m-%d}"
+                where = f"row {id} of table sealed"
+                raise DamagedError(f"{datastream} on {day}: {error} ({where})") from error
+        parts += [rows.of(found[0], start, end) for rows in tail]
+        return [part for part in parts if len(part)]
 
-    def _drop_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+    def _is_due(self, now: datetime) -> bool:
+        if self._memory.opening != self._file.opening:
+            with self._file.transaction() as writer:
+                self._known(writer)
+        if self._memory.exceeds(SEAL_ROWS, SEAL_BATCHES):
+            return True
+        was = self._sealed_at
+        is_time = was is None or not was <= now < was + SEAL_AFTER
+        return is_time and self._memory.exceeds(0, 0)
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{self._path.as_uri()}?mode={mode}",
-            uri=True,
-            timeout=self._busy_s,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+    def _seal_some(self) -> bool:
+        """Seal a part of what is planned; a failure undoes it, and the next time plans anew."""
+        with self._sealing:
+            plan, self._plan = self._plan, None
+            sealed_at, self._sealed_at = self._sealed_at, None
+            if plan is None:
+                with self._reader() as reader:
+                    plan = sqlite_sealing.plan(reader, SEAL_ROWS)
+            if plan is None:
+                return False
+            with self._file.transaction() as writer:
+                more = sqlite_sealing.seal_some(writer, plan)
+                if not more:
+                    known = self._known(writer)
+                    known.rows, known.batches = writer.execute(_WAITING).fetchone()
+            if more:
+                self._plan = plan
+            if more or plan.is_all:
+                self._sealed_at = sealed_at  # else what is left is as old
+            return more
+
+    def _seal_in_passing(self, rows: int) -> None:
+        """Seal more than comes in, because nobody tidies or not fast enough; at worst all."""
+        steps = 2 + 2 * rows // sqlite_sealing.ROWS
+        while self._seal_some():
+            steps -= 1
+            if steps <= 0 and not self._memory.exceeds(2 * MOST_ROWS, 2 * MOST_BATCHES):
+                return
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
-        with self._idle_lock:
-            reader = self._idle.pop() if self._idle else None
-        if reader is None:
-            reader = self._open_reader()
-        try:
-            yield reader
-        except BaseException:
-            reader.close()
-            raise
-        with self._idle_lock:
-            if not self._is_closed:
-                self._idle.append(reader)
-                return
-        reader.close()
-
-    def _open_reader(self) -> sqlite3.Connection:
-        if self._is_closed:
-            raise StoreUnavailable(f"{self._path}: closed")
-        if not self._is_made:
-            with self._lock:
-                self._open_writer()
-        if not self._path.exists():
-            raise StoreUnavailable(f"{self._path}: no such file yet; ingest makes it")
-        return self._connect("ro")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what SQLite or the file system says into one clear line."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"{self._path}: {_reason(error)}") from error
-        except OSError as error:
-            raise StoreUnavailable(f"{self._path}: {error.strerror or error}") from error
+        """Give a connection that sees one state of the file until the end."""
+        with self._file.reader() as reader:
+            try:
+                yield reader
+            except DamagedError as error:
+                raise StoreUnavailable(f"{self._path}: the file is damaged: {error}") from error
+            finally:
+                reader.rollback()
 
 
-def _set_up(writer: sqlite3.Connection, path: Path) -> None:
-    version = writer.execute("PRAGMA user_version").fetchone()[0]
-    if version > _VERSION:
-        raise StoreUnavailable(
-            f"{path}: written by a newer version of this program (format {version}, this one"
-            f" knows {_VERSION})"
-        )
-    writer.execute("PRAGMA journal_mode = WAL")
-    writer.execute("PRAGMA synchronous = FULL")
-    writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-    writer.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_BYTES}")
-    if version < _VERSION:
-        writer.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT")
+@dataclass(slots=True)
+class _Known:
+    """What is remembered of one opening of the file."""
+
+    opening: int
+    rows: int
+    batches: int
+    ids: dict[DatastreamId, int] = field(default_factory=dict)
+
+    def exceeds(self, rows: int, batches: int) -> bool:
+        """Return whether more than that is not sealed yet."""
+        return self.rows > rows or self.batches > batches
 
 
-def _insert(
-    writer: sqlite3.Connection, batch: ObservationBatch, ids: Mapping[DatastreamId, int]
-) -> None:
-    place = np.array([ids.get(name, 0) for name in batch.datastreams], np.int64)
-    columns = (place[batch.stream], batch.time.astype(np.int64), batch.value, batch.quality)
-    writer.executemany(_INSERT, zip(*(column.tolist() for column in columns), strict=True))
-    newest = newest_of_each_stream(batch.stream)
+def _enlist(writer: sqlite3.Connection, names: list[DatastreamId]) -> dict[DatastreamId, int]:
+    found = {}
+    for name in names:
+        writer.execute("INSERT OR IGNORE INTO datastream (name) VALUES (?)", (name,))
+        row = writer.execute("SELECT id FROM datastream WHERE name = ?", (name,))
+        found[name] = row.fetchone()[0]
+    return found
+
+
+def _insert(writer: sqlite3.Connection, rows: Rows) -> None:
+    data = rows.to_bytes()
+    writer.execute(_INSERT, (len(rows), zlib.crc32(data), data))
+    newest = newest_of_each_stream(rows.stream)
+    columns = (rows.stream, rows.time, rows.value, rows.quality)
     writer.executemany(_RENEW, zip(*(column[newest].tolist() for column in columns), strict=True))
-
-
-def _reason(error: sqlite3.Error) -> str:
-    name = getattr(error, "sqlite_errorname", "") or ""
-    known = next((text for code, text in _REASONS.items() if name.startswith(code)), "")
-    return f"{known} ({error})" if known else str(error)

@@ -272,6 +272,29 @@ def kept(book: Book) -> list[rollups.Rollup]:
         return rollups.rows(connection, FLOW, "hour", 0, 100 * HOUR_MS)
 
 
+def test_the_figures_of_many_datastreams_are_those_of_each(book: Book) -> None:
+    names = [DatastreamId(f"k{i}.line.discharge") for i in range(1500)]
+    days = [
+        hour(start) | {"datastream": name, "period": period}
+        for name in names[::3]
+        for start in range(3)
+        for period in ("hour", "day")
+    ]
+    with book.begin() as connection:
+        rollups.put(connection, days, NOW)
+    span = (HOUR_MS, 3 * HOUR_MS)
+    with book.read() as connection:
+        each = {name: rollups.rows(connection, name, "day", *span) for name in names}
+        many = rollups.rows_of_many(connection, names, "day", *span)
+        none = rollups.rows_of_many(connection, [], "day", *span)
+        volumes = rollups.volumes(connection, names, "day", *span)
+
+    assert many == each
+    assert volumes == {n: [(r.start_ms, r.volume_m3) for r in rows] for n, rows in each.items()}
+    assert [len(many[name]) for name in names[:3]] == [2, 0, 0]
+    assert none == {}
+
+
 def test_a_figure_that_changed_is_a_new_revision_and_one_that_did_not_is_as_it_was(
     book: Book,
 ) -> None:

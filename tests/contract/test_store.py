@@ -210,6 +210,22 @@ def test_rows_that_say_nothing_are_not_seen(store: Store) -> None:
     assert store.latest()[STAGE] == observation(0, 1.0)
 
 
+def test_tidying_comes_to_an_end_and_changes_no_answer(store: Store) -> None:
+    write(store, *(observation(i, i / 3) for i in range(20)))
+    write(store, observation(3, 9.5, Quality.FAIL), observation(500, 1.0, datastream=DISCHARGE))
+    before, latest = everything(store), dict(store.latest())
+    steps = 0
+    while store.tidy(T0):
+        steps += 1
+        assert steps < 100
+
+    after = everything(store)
+    np.testing.assert_array_equal(after.time, before.time)
+    np.testing.assert_array_equal(after.value, before.value)
+    np.testing.assert_array_equal(after.quality, before.quality)
+    assert dict(store.latest()) == latest
+
+
 def test_an_impossible_row_is_refused_by_name_and_the_others_kept(store: Store) -> None:
     with pytest.raises(StoreRejected, match="value inf is infinite") as refused:
         write(store, observation(0), observation(1, float("inf")), observation(2))

@@ -86,6 +86,7 @@ def test_readings_acknowledged_to_devices_are_stored_though_ingest_was_killed_at
         with house.run("firmware_sim", *arguments):
             n_early = sum(_run_and_kill(house, ledger, chance) for _ in range(KILLS))
             with house.run("ingest"):
+                house.wait_for_ingest()  # all may be acknowledged before it hears SIGTERM
                 wait_until(lambda: _all_acked(ledger), "every reading is acknowledged", 90)
     measured, acked = sim_counts(ledger)
     found = compare(tmp_path, ledger)

@@ -33,7 +33,9 @@ from kahriz.quality.limits import limits_of, look_back_ms
 from kahriz.settings import IngestSettings
 from kahriz.sites import Registry, load_registry
 from kahriz.store.sqlite import SqliteStore
+from tests.e2e.test_lorawan import SITES as LORAWAN
 from tests.fakes import FakeBroker, FakeClock
+from tests.uplinks import frame, topic
 
 EXAMPLE = Path(__file__).parents[2] / "sites.example.toml"
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -49,9 +51,9 @@ Run = Callable[..., tuple[int, str, str]]
 class Ingest:
     """Ingest without a broker, over the files a command line will look at."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sites: Path = EXAMPLE) -> None:
         self.folder = folder
-        self.registry = load_registry(EXAMPLE)
+        self.registry = load_registry(sites)
         self.clock = FakeClock(NOW - timedelta(hours=5))
 
     def take(self, *batches: Sequence[tuple[str, bytes]], registry: Registry | None = None) -> None:
@@ -204,6 +206,57 @@ def test_a_lost_store_is_named_made_anew_and_as_it_was(ingest: Ingest, run: Run)
         assert series.value.tolist() == after[name].value.tolist()
         assert series.quality.tolist() == after[name].quality.tolist()
     assert ingest.counts() == counts, "what came is not counted twice"
+
+
+def test_what_came_while_the_clock_ran_ahead_is_taken_in_again_too(
+    ingest: Ingest, run: Run
+) -> None:
+    ingest.clock.now = NOW + timedelta(days=1)
+    ingest.take([message(60)])
+    before = ingest.series()
+    ingest.lose_store()
+
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    assert ingest.series()[STAGE].time.tolist() == before[STAGE].time.tolist()
+
+
+def test_where_several_share_the_load_others_may_have_what_we_have_not(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = ingest.book()
+    with book.begin() as connection:
+        connection.execute(
+            update(received_range).where(received_range.c.first_seq == 20).values(last_seq=32)
+        )
+    book.close()
+    ingest.rewrite_store(without_row(1 + 3))
+    monkeypatch.setenv("KAHRIZ_MQTT__SHARED_GROUP", "two")
+    code, out, _ = run("audit")
+
+    assert code == 1, "what came here has to be there all the same"
+    assert findings(out) == [f"store: {STAGE} {stamp(3)} 0.1 came, and is not stored"]
+
+
+def test_a_device_that_gives_no_numbers_is_held_to_its_values(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.write_text(LORAWAN, encoding="utf-8")
+    monkeypatch.setenv("KAHRIZ_SITES", str(sites))
+    ingest = Ingest(tmp_path, sites)
+    start_ms = to_ms(NOW - timedelta(hours=6))
+    sessions = [(5, 0), (6, 60), (9, 240), (0, 1800), (1, 1860)]
+    frames = [(topic(), frame(f_cnt, start_ms + 1000 * s)) for f_cnt, s in sessions]
+    ingest.take(frames[:3], frames[3:], [frames[0]])
+    before = ingest.series()
+    assert run("audit")[:1] == (0,)
+
+    ingest.lose_store()
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    assert run("audit")[0] == 0
+    assert ingest.series()[STAGE].value.tolist() == before[STAGE].value.tolist() == [0.127] * 5
+    ingest.rewrite_store(without_row(3))
+    assert len(findings(run("audit")[1])) == 1
 
 
 def test_replaying_what_is_there_changes_nothing(ingest: Ingest, run: Run) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from ingest.worker import intake_log_of
 from kahriz.clock import system_clock
 from kahriz.errors import ConfigError
 from kahriz.settings import Settings, load_settings
@@ -131,3 +132,14 @@ def test_a_pretended_clock_runs_as_fast_as_was_asked(monkeypatch: pytest.MonkeyP
     now = load_settings().clock.clock()()
 
     assert abs(now - datetime(2026, 1, 2, tzinfo=UTC)) < timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(("hours", "is_kept"), [("0", False), ("48", True)])
+def test_the_raw_intake_is_kept_for_so_many_hours_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hours: str, is_kept: bool
+) -> None:
+    monkeypatch.setenv("KAHRIZ_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("KAHRIZ_INGEST__INTAKE_LOG_HOURS", hours)
+    log = intake_log_of(load_settings())
+
+    assert (log is not None and log.folder == tmp_path / "intake") == is_kept

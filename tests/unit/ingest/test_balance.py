@@ -206,3 +206,18 @@ def test_a_device_that_speaks_nonsense_is_as_silent_as_one_that_says_nothing(hou
 
     assert house.device().received_at_ms == heard
     assert (house.device().received, house.device().quarantined) == (2, 1)
+
+
+def test_what_is_shed_is_counted_under_whoever_sent_it_by_whichever_way() -> None:
+    shed = Shed([DEVICE, "a84041ffff123456"])
+    chirpstack = "application/1/device/A84041FFFF123456/event/up"
+    shed.add([UP, chirpstack, "kahriz/v1/stranger/up", "elsewhere"], Reason.OVERFLOW)
+    shed.add([UP, UP], Reason.RATE)
+
+    assert shed.take() == {
+        (DEVICE, Reason.OVERFLOW): 1,
+        ("a84041ffff123456", Reason.OVERFLOW): 1,
+        (STRANGERS, Reason.OVERFLOW): 2,
+        (DEVICE, Reason.RATE): 2,
+    }
+    assert shed.take() == {}

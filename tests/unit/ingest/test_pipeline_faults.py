@@ -18,7 +18,9 @@ from ingest.pipeline import Stopped
 from kahriz.book import Book
 from kahriz.clock import to_ms
 from kahriz.errors import StoreUnavailable
-from kahriz.intake_log import IntakeLog, read
+from kahriz.intake_log import Found, IntakeLog, read
+from kahriz.observations import ObservationBatch
+from tests.fakes import FailingStore
 from tests.unit.ingest.test_pipeline import NOW, House, reading
 
 N = 40
@@ -123,6 +125,27 @@ def test_a_message_is_kept_as_it_came_before_the_store_is_asked(tmp_path: Path) 
     now_ms = to_ms(NOW)
     (record,) = read(tmp_path / "intake", now_ms, now_ms + 1)
     assert record == (now_ms, [message.topic] * 2, [message.payload, b"poison"])
+
+
+def test_a_disk_that_was_full_for_a_while_leaves_no_hole_in_the_raw_intake(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    (tmp_path / "file").write_text("")
+    house.pipeline._intake_log = log = IntakeLog(tmp_path / "file", timedelta(hours=48), 2**20)
+
+    class Full(FailingStore):
+        def write(self, batch: ObservationBatch) -> None:
+            (tmp_path / "file").unlink(missing_ok=True)  # there is room again
+            super().write(batch)
+
+    house.pipeline._store = Full(house.memory)
+    house.receive({"boot": 1, "seq": 0, "r": [reading(1)]})
+    log.close()
+    house.book.close()
+    found = Found()
+
+    assert len(list(read(tmp_path / "file", 0, 2**62, found))) == 1
+    assert (found.missing, log.unwritten) == ([], 0)
+    assert house.health.report("connected", 0)["status"] == "ok"
 
 
 def test_where_the_intake_log_cannot_be_written_ingest_goes_on_and_says_so(tmp_path: Path) -> None:

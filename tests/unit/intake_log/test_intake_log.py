@@ -189,6 +189,16 @@ def test_what_is_older_than_is_kept_goes_by_segments(
     assert writer.dropped == 0
 
 
+def test_a_clock_that_runs_days_ahead_for_a_while_does_not_cost_all_that_came_before(
+    tmp_path: Path,
+) -> None:
+    hours = [*range(40), 40 + 24 * 30, 41, 42]
+    write(tmp_path, *(batch(NOW + hour * (SPAN_MS + 1), b"x") for hour in hours))
+
+    kept = [(r.received_at_ms - NOW) // (SPAN_MS + 1) for r in everything(tmp_path)]
+    assert kept == hours[2:]
+
+
 def test_beyond_its_size_the_oldest_segment_goes_and_is_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -234,6 +244,7 @@ def test_a_full_disk_is_said_leaves_no_half_frame_and_is_remembered(
     for i in range(2):
         with pytest.raises(StoreUnavailable, match=f"{tmp_path}: the disk is full"):
             writer.append(*batch(NOW + 1 + i, b"lost", b"too"))
+        writer.give_up(2)
     monkeypatch.undo()
     writer.append(*batch(NOW + 9, b"after"))
     writer.close()
@@ -272,3 +283,54 @@ def test_where_the_whole_frames_end_is_found_after_damage_too(tmp_path: Path) ->
     path.write_bytes(whole + b"\xf5KZ")
 
     assert reader.end_of_whole_frames(path) == len(whole)
+
+
+def test_a_segment_that_was_taken_away_is_missed(tmp_path: Path) -> None:
+    for i in range(4):
+        write(tmp_path, batch(NOW + i, b"x"))  # each writer begins a segment
+    files(tmp_path)[0].unlink()
+    found = Found()
+    everything(tmp_path, found)
+    assert found.damaged == [], "the oldest go first"
+
+    gone = files(tmp_path)[1]
+    gone.unlink()
+    left = [path.name for path in files(tmp_path)]
+    assert len(everything(tmp_path, found)) == 2
+    assert found.damaged == [f"segments between {left[0]} and {left[1]} are missing"]
+
+
+HURT = st.tuples(
+    st.floats(0, 1), st.sampled_from(["flip", "cut", "insert"]), st.binary(max_size=30)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(HURT, min_size=1, max_size=5))
+def test_whatever_happens_to_a_file_nothing_is_read_that_was_not_written(
+    tmp_path_factory: pytest.TempPathFactory, hurts: list[tuple[float, str, bytes]]
+) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    written = [batch(NOW + i, *(b"payload %d %d" % (i, j) for j in range(i))) for i in range(8)]
+    write(folder, *written)
+    (path,) = files(folder)
+    raw = bytearray(path.read_bytes())
+    whole = bytes(raw)
+    for where, how, some in hurts:
+        at = int(where * len(raw))
+        if how == "flip" and at < len(raw):
+            raw[at] ^= some[0] if some else 1
+        elif how == "cut":
+            del raw[at : at + len(some)]
+        elif how == "insert":
+            raw[at:at] = some
+    if raw[:8] == frames.MAGIC and raw[8:9] > b"\x01":
+        raw[8] = 1  # not of a newer release, only hurt
+    path.write_bytes(raw)
+    found = Found()
+    read_back = everything(folder, found)
+
+    assert all(record in written for record in read_back)
+    if bytes(raw) != whole and read_back != written:
+        at_end = bytes(raw) == whole[: len(raw)]
+        assert found.damaged or found.torn or at_end or len(raw) <= len(frames.PROLOGUE)

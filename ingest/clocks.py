@@ -131,23 +131,27 @@ class Clocks:
             (p,) whose each payload is, and whether it is looked at anyhow. After one of those
             the others of its device are too, so that they are looked at in the order they came.
         """
+        if not self._devices and not (native.uptime_ms != NONE).any():
+            return []
         found: list[int] = []
         stirred = {name for name, is_it in zip(device, is_odd, strict=True) if is_it}
-        ends = np.cumsum(native.n_rows)
-        speaks = native.uptime_ms != NONE
-        if self._devices or stirred:
-            watched = self._devices | stirred
-            speaks |= np.fromiter((name in watched for name in device), np.bool_, len(device))
-        for i in np.flatnonzero(speaks).tolist():
-            name = device[i]
-            if name not in stirred and name not in self._devices:
-                end = int(ends[i])
-                times_ms = native.time_ms[end - int(native.n_rows[i]) : end].tolist()
-                said = Said(int(native.first_seq[i]), times_ms, int(native.uptime_ms[i]), now_ms)
-                if self.passes((name, int(native.boot[i])), said):
-                    continue
-            found.append(i)
-            stirred.add(name)
+        stirred |= self._devices
+        # Lists: this is done for every message, and a number out of an array costs as much as it.
+        boots, firsts, uptimes = (
+            column.tolist() for column in (native.boot, native.first_seq, native.uptime_ms)
+        )
+        times_ms, ends = native.time_ms.tolist(), np.cumsum(native.n_rows).tolist()
+        begin = 0
+        for i, name in enumerate(device):
+            end = ends[i]
+            if name in stirred:
+                found.append(i)
+            elif uptimes[i] != NONE:
+                said = Said(firsts[i], times_ms[begin:end], uptimes[i], now_ms)
+                if not self.passes((name, boots[i]), said):
+                    found.append(i)
+                    stirred.add(name)
+            begin = end
         self._hear_boots(native, device, found, now_ms)
         return found
 

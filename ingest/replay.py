@@ -21,13 +21,13 @@ from typing import Any, cast
 from ingest.allowance import Allowance
 from ingest.clocks import Clocks, Keep, keep_in, keep_nothing, recall_decisions
 from ingest.gather import Gatherer
+from ingest.history import History
 from ingest.judge import Assessor
 from ingest.lease import ASK_S, Lease
 from ingest.metrics import Health, Metrics
 from ingest.outbox import Note
 from ingest.pipeline import Pipeline
 from ingest.waiting import Incoming
-from ingest.worker import History
 from kahriz.book import Book, dead_letters, devices
 from kahriz.book import lease as book_lease
 from kahriz.book.dead_letters import KeptLetter

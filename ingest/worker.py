@@ -7,16 +7,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.allowance import Allowance
 from ingest.ballast import MB, Ballast
 from ingest.clocks import Clocks, keep_in, recall_from
 from ingest.gather import Gatherer
+from ingest.history import History
 from ingest.judge import Assessor
 from ingest.lease import RENEW_S, Lease, LeaseLost, this_process
 from ingest.loops import Loop
@@ -33,19 +32,17 @@ from ingest.watch import Watch
 from kahriz import plugins
 from kahriz.book import Book, checkpoints, devices
 from kahriz.book.days import Reason
-from kahriz.clock import from_ms, to_ms
 from kahriz.detect import DETECTORS
 from kahriz.errors import ConfigError, KahrizError, StoreUnavailable
 from kahriz.intake_log import IntakeLog
 from kahriz.logs import Once, in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
-from kahriz.observations import DatastreamId
-from kahriz.quality.flagger import Flagger, no_history
+from kahriz.quality.flagger import Flagger
 from kahriz.quality.limits import limits_of, look_back_ms
 from kahriz.rating.dated import validate
 from kahriz.settings import Settings
 from kahriz.sites import Registry
-from kahriz.store import Store, open_store
+from kahriz.store import open_store
 
 _LOG = logging.getLogger(__name__)
 
@@ -356,34 +353,6 @@ class Worker:
         except (KahrizError, SQLAlchemyError) as error:
             # Lost, or the book is away: then it runs out by itself.
             _LOG.debug("lease not released", extra={"reason": in_one_line(error)})
-
-
-class History:
-    """What the quality tests look back on: the last hours of one datastream, from the store.
-
-    Nobody but this process writes what it has not seen yet, so "the newest" is asked for once.
-    """
-
-    def __init__(self, registry: Registry, store: Store, look_back_ms: NDArray[np.int64]) -> None:
-        self._ids = [d.id for d in registry.datastreams]
-        self._look_back_ms = look_back_ms
-        self._store = store
-        self._newest: dict[DatastreamId, datetime] | None = None
-
-    def __call__(
-        self, stream: int, before_ms: int | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return times (n,) [ms] and values (n,) before `before_ms`, or up to the newest."""
-        datastream = self._ids[stream]
-        if before_ms is None:
-            if self._newest is None:
-                self._newest = {id: o.time for id, o in self._store.latest().items()}
-            if datastream not in self._newest:
-                return no_history(stream, None)
-            before_ms = to_ms(self._newest[datastream]) + 1
-        start = from_ms(before_ms - int(self._look_back_ms[stream]))
-        series = self._store.series(datastream, start, from_ms(before_ms))
-        return series.time.astype(np.int64), series.value
 
 
 def intake_log_of(settings: Settings) -> IntakeLog | None:

@@ -52,6 +52,25 @@ def counts(folder: Path) -> dict[str, int]:
     return dict(zip(("received", "duplicate", "quarantined", "lost"), row, strict=True))
 
 
+def stop_between_two_writes(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Stop it, but not while it holds SQLite's lock: then nobody could write until it goes on."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        if all(is_free(folder / name) for name in ("book.sqlite", "observations.sqlite")):
+            return
+        process.send_signal(signal.SIGCONT)
+
+
+def is_free(file: Path) -> bool:
+    with closing(sqlite3.connect(file, timeout=1.0, isolation_level=None)) as db:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        db.execute("ROLLBACK")
+        return True
+
+
 class Device:
     """Publishes readings that all differ."""
 
@@ -137,7 +156,7 @@ def test_one_that_was_stopped_for_a_while_stands_by_when_it_comes_back(
         with running(second):
             wait_until(lambda: is_standing_by(second), "the second stands by")
             device.send(30)
-            one.send_signal(signal.SIGSTOP)
+            stop_between_two_writes(one, tmp_path)
             device.send(30)
             wait_until(lambda: is_working(second), "the second works", 20)
             device.send(30)

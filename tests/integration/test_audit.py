@@ -19,12 +19,12 @@ from sqlalchemy import delete, update
 
 from ingest.allowance import Allowance
 from ingest.clocks import keep_in, recall_from
+from ingest.history import History
 from ingest.judge import Assessor
 from ingest.lease import Lease
 from ingest.metrics import Health, Metrics
 from ingest.pipeline import Pipeline
 from ingest.replay import gatherer_of, incoming, take_lease
-from ingest.worker import History
 from kahriz import cli
 from kahriz.book import Book, checkpoints, days, dead_letters, devices
 from kahriz.book import audit as audit_log

@@ -75,6 +75,9 @@ class Pipeline:
         The one clock of the process.
     retry_max
         Longest pause between two tries at a store that is away.
+    at
+        Called at each step of a batch with its name: ``received``, ``written`` (the store has
+        it), ``recorded`` (the book too), ``acknowledged``. A fault test ends the process there.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Pipeline:
         metrics: Metrics,
         health: Health,
         retry_max: timedelta = timedelta(seconds=30),
+        at: Callable[[str], object] = lambda name: None,
     ) -> None:
         self._gatherer = gatherer
         self._assessor = assessor
@@ -98,6 +102,7 @@ class Pipeline:
         self._metrics = metrics
         self._health = health
         self._retry_max_s = retry_max.total_seconds()
+        self._at = at
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
         self._once = Once(_LOG)
@@ -130,13 +135,17 @@ class Pipeline:
 
     def _process(self, messages: Sequence[Incoming]) -> None:
         began = time.perf_counter()
+        self._at("received")
         batch = self._gatherer.gather(messages, self._clock())
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
+        self._at("written")
         entry = self._until_available("book", lambda: self._record(batch, written))
+        self._at("recorded")
         self._acknowledger.acknowledge(messages)
         for device, ack in entry.acknowledgements():
             self._acknowledger.publish(ack_topic(device), ack)
+        self._at("acknowledged")
         self._metrics.messages.inc(len(messages))
         self._metrics.batch.observe(len(messages))
         self._metrics.write_seconds.observe(time.perf_counter() - began)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -44,12 +45,18 @@ FLOODED = 200
 
 
 class Worker:
-    """The ingest process."""
+    """The ingest process; `at` is the pipeline's, for tests of what a crash leaves behind."""
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        at: Callable[[str], object] = lambda name: None,
+    ) -> None:
         _validate(settings, registry)
         self._settings = settings
         self._registry = registry
+        self._at = at
         self._clock = settings.clock.clock()
         self._metrics = Metrics()
         self._health = Health()
@@ -90,6 +97,7 @@ class Worker:
             self._metrics,
             self._health,
             timedelta(seconds=settings.retry_max_s),
+            self._at,
         )
 
     def _build_loops(self) -> list[Loop]:

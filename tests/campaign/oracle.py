@@ -35,7 +35,7 @@ class Sent:
     boot: int
     seq: int
     time_ms: int
-    values: dict[str, float | None]
+    values: Mapping[str, float | None]
     is_sent: bool = True
     is_acked: bool = False
 

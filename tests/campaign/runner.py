@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -94,6 +95,7 @@ class Campaign:
     def assert_held(self, world: World, found: Found) -> None:
         """Hold the promises; call it when the world has settled."""
         table = self.table(world, found)
+        sys.stderr.write(f"\n{table}\n")
         assert found.is_right, f"{found}\n{table}"
         assert self.untrue == [], table
         assert max(look.mb for look in world.looks) <= MOST_MB, table

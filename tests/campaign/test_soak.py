@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import servers
+from tests.campaign.device_faults import of_devices
 from tests.campaign.faults import (
     Fault,
     FreezeIngest,
@@ -65,7 +65,7 @@ def test_nothing_acknowledged_is_lost_however_long_things_go_wrong(
 ) -> None:
     campaign = Campaign(SEED, lasting_s=LONGEST_S)
     with ExitStack() as stack:
-        influx, faults = None, of_processes(random.Random(SEED))
+        influx, faults = None, [*of_processes(random.Random(SEED)), *of_devices()]
         if store == "influx":
             server = stack.enter_context(servers.influxd())
             influx = InfluxFaults(f"{server.host}:{server.port}")
@@ -75,6 +75,5 @@ def test_nothing_acknowledged_is_lost_however_long_things_go_wrong(
             w.start_ingest()
             campaign.run(w, at_random(faults, w.chance, MINUTES * 30))
         found = w.judge()
-    sys.stderr.write(f"\nsoak on {store}, {MINUTES / 2:g} min\n{campaign.table(w, found)}\n")
 
     campaign.assert_held(w, found)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from kahriz.book.devices import DeviceRow
 from kahriz.clock import Clock, scaled_clock, to_ms
 from kahriz.sites import Registry, load_registry
 from tests import servers
@@ -57,11 +58,12 @@ name = "{name}"
 device = "{name}"
 channel = "discharge_lps"
 """
-PROBE, CLUMSY = "probe", "clumsy"
-"""Devices besides the simulated ones: one whose readings are good, one whose are not."""
+PROBE, CLUMSY, CLAIMANT = "probe", "clumsy", "claimant"
+"""Devices besides the simulated ones: a good one, one that sends poison, one that claims to be
+another."""
 
 
-def registry_file(folder: Path, others: tuple[str, ...] = (PROBE, CLUMSY)) -> Path:
+def registry_file(folder: Path, others: tuple[str, ...] = (PROBE, CLUMSY, CLAIMANT)) -> Path:
     """Write the example's sites and one more for each device of `others`."""
     text = (ROOT / "sites.example.toml").read_text(encoding="utf-8")
     path = folder / "sites.toml"
@@ -161,9 +163,10 @@ class World:
 
     def wait_for_all(self, timeout: float) -> None:
         """Wait until what is measured by now is acknowledged to the devices."""
+        wait_until(lambda: self.counts.measured > 0, "the devices measure")
         measured = self.counts.measured
         wait_until(
-            lambda: self.counts.acked >= measured > 0,
+            lambda: self.counts.acked >= measured,
             f"{measured} readings are acknowledged; health {self.health()}",
             timeout,
         )
@@ -181,17 +184,18 @@ class World:
         found = compare(
             url or f"sqlite:///{self.house.folder / 'observations.sqlite'}", self.registry, readings
         )
-        found.unbalanced = unbalanced(self._rows(), sent_by_device(readings))
+        found.unbalanced = unbalanced(self.device_rows(), sent_by_device(readings))
         return found
 
-    def _rows(self) -> dict[str, Any]:
+    def device_rows(self) -> dict[str, DeviceRow]:
+        """Return what the book counts of each device."""
         return device_rows(f"sqlite:///{self.house.folder / 'book.sqlite'}")
 
     def settle(self) -> None:
         """Wait until the book has every reading that was sent; no device may send any more."""
         n_sent = sent_by_device(self.readings())
         with suppress(AssertionError):  # `judge` says what does not balance
-            wait_until(lambda: not unbalanced(self._rows(), n_sent), "the books balance", 30)
+            wait_until(lambda: not unbalanced(self.device_rows(), n_sent), "the books balance", 30)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ class _Momentary:
         """Do nothing: it is over already."""
 
 
-def _messages(rows: Sequence[Sent], pack: int) -> list[tuple[str, bytes]]:
+def messages_of(rows: Sequence[Sent], pack: int) -> list[tuple[str, bytes]]:
     """Return the payloads a device would make of readings, at most `pack` in each."""
     messages = []
     ordered = sorted(rows, key=lambda s: (s.device, s.boot, s.seq))
@@ -112,7 +112,7 @@ class Repeats(_Momentary):
 
     def happen(self, world: World, good: Probe) -> None:
         rows = sorted(sent_readings(world.ledger, "app_acked"), key=lambda s: s.time_ms)[-REPEATED:]
-        messages = 2 * _messages(rows, 1) + 2 * _messages(rows, _PACK)
+        messages = 2 * messages_of(rows, 1) + 2 * messages_of(rows, _PACK)
         world.chance.shuffle(messages)
         publish_all(world.broker.port, messages)
 
@@ -124,7 +124,7 @@ class Replay(_Momentary):
 
     def happen(self, world: World, good: Probe) -> None:
         rows = sorted(sent_readings(world.ledger, "app_acked"), key=lambda s: s.time_ms)[:REPEATED]
-        publish_all(world.broker.port, _messages(rows, _PACK) + _messages(rows, 7))
+        publish_all(world.broker.port, messages_of(rows, _PACK) + messages_of(rows, 7))
 
 
 class Clone(_Momentary):

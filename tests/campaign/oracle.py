@@ -63,6 +63,14 @@ def counts(ledger: Path) -> Counts:
         return Counts()
 
 
+def n_waiting(ledger: Path, until_ms: int) -> int:
+    """Return how many readings measured by then the devices still hold."""
+    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=10)) as db:
+        held = "app_acked = 0 AND gone IS NULL AND time_ms <= ?"
+        row = db.execute(f"SELECT count(*) FROM reading WHERE {held}", (until_ms,)).fetchone()
+    return int(row[0])
+
+
 def sent_readings(ledger: Path, where: str = "1") -> Iterator[Sent]:
     """Yield every reading of the simulated devices that meets an SQL condition, sent or not."""
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=10)) as db:

@@ -82,6 +82,7 @@ class Campaign:
         for name, n in sorted(self.n.items()):
             shown = f"{self.shown_s[name]:9.1f} s" if name in self.shown_s else " " * 10 + "-"
             lines.append(f"{name:<26} {n:5d}  {shown}  {self.recovered_s.get(name, -1):13.1f} s")
+        lines += [f"not truthful: {said}" for said in self.untrue]
         most = [max(getattr(k, what) for k in world.looks) for what in ("mb", "handles", "queue")]
         lines.append(
             f"seed {self.seed}: {self.n.total()} faults, {world.kills} kills; {c.measured} readings"

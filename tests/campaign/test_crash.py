@@ -13,7 +13,7 @@ from tests.e2e.processes import wait_until
 
 SEED = 20260501
 KILLS = 6
-DAYS = 30
+DAYS = 25
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
 

@@ -28,9 +28,8 @@ DAYS = 0.1
     raises=AssertionError,
     reason="the store is given ten seconds to answer, and /health says nothing meanwhile",
 )
-@pytest.mark.parametrize(
-    "which", ["connections open", pytest.param("process stopped", marks=pytest.mark.soak)]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("which", ["connections open", "process stopped"])
 def test_a_store_that_never_answers_is_on_health_within_5_s(tmp_path: Path, which: str) -> None:
     with servers.influxd() as server:
         influx = InfluxFaults(f"{server.host}:{server.port}")

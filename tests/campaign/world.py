@@ -25,6 +25,7 @@ from tests.campaign.oracle import (
     compare,
     counts,
     device_rows,
+    n_waiting,
     sent_by_device,
     sent_readings,
     unbalanced,
@@ -162,12 +163,12 @@ class World:
         time.sleep(seconds)
 
     def wait_for_all(self, timeout: float) -> None:
-        """Wait until what is measured by now is acknowledged to the devices."""
+        """Wait until every reading measured by now is acknowledged to its device."""
         wait_until(lambda: self.counts.measured > 0, "the devices measure")
-        measured = self.counts.measured
+        now_ms = self.now_ms
         wait_until(
-            lambda: self.counts.acked >= measured,
-            f"{measured} readings are acknowledged; health {self.health()}",
+            lambda: n_waiting(self.ledger, now_ms) == 0,
+            f"every reading is acknowledged; {self.counts}",
             timeout,
         )
 
@@ -232,6 +233,7 @@ def world(
         try:
             with house.run("firmware_sim", *arguments):
                 yield made
+                made.wait_for_all(60)
             made.settle()
             made.look()
             made.stop_ingest()

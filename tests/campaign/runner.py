@@ -93,12 +93,16 @@ class Campaign:
         )
         return "\n".join(lines)
 
+    def assert_truthful(self, table: str) -> None:
+        """Hold what /health said against what happened."""
+        assert self.untrue == [], f"{self.untrue}\n{table}"
+
     def assert_held(self, world: World, found: Found) -> None:
         """Hold the promises; call it when the world has settled."""
         table = self.table(world, found)
         sys.stderr.write(f"\n{table}\n")
         assert found.is_right, f"{found}\n{table}"
-        assert self.untrue == [], table
+        self.assert_truthful(table)
         assert max(look.mb for look in world.looks) <= MOST_MB, table
         assert max(look.handles for look in world.looks) <= MOST_HANDLES, table
         assert max(look.queue for look in world.looks) <= MOST_QUEUED, table

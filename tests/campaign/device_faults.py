@@ -34,7 +34,7 @@ class Probe:
     def __init__(self, world: World, client: paho.Client) -> None:
         self._world = world
         self._client = client
-        self._boot = 1 + max((s.boot for s in world.sent_besides if s.device == PROBE), default=0)
+        self.boot = 1 + max((s.boot for s in world.sent_besides if s.device == PROBE), default=0)
         self._seq = -1
         self._acks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         client.on_message = lambda _c, _d, message: self._acks.put(bytes(message.payload))
@@ -43,14 +43,14 @@ class Probe:
         """Send one more reading; return the seconds until it was acknowledged as durable."""
         self._seq += 1
         time_ms, value = self._world.now_ms, 1.0 + self._seq / 1000
-        payload = readings(self._boot, self._seq, [(time_ms, {_CHANNEL: value})])
+        payload = readings(self.boot, self._seq, [(time_ms, {_CHANNEL: value})])
         began = time.monotonic()
         self._client.publish(f"kahriz/v1/{PROBE}/up", payload, qos=1)
         said: dict[str, int] = {}
-        while (said.get("boot"), said.get("upto")) != (self._boot, self._seq):
+        while (said.get("boot"), said.get("upto")) != (self.boot, self._seq):
             said = json.loads(self._acks.get(timeout=10))
         seconds = time.monotonic() - began
-        place = (PROBE, self._boot, self._seq, time_ms)
+        place = (PROBE, self.boot, self._seq, time_ms)
         self._world.sent_besides.append(Sent(*place, {_CHANNEL: value}, is_acked=True))
         return seconds
 
@@ -105,10 +105,29 @@ def messages_of(rows: Sequence[Sent], pack: int) -> list[tuple[str, bytes]]:
     return messages
 
 
+class Reordered(_Momentary):
+    """A boot's readings come in any order behind the first, some of them twice."""
+
+    name = "out of order"
+
+    def happen(self, world: World, good: Probe) -> None:
+        boot = good.boot + 1_000_000
+        times = range(world.now_ms - REPEATED, world.now_ms)
+        rows = [
+            Sent(PROBE, boot, seq, time_ms, {_CHANNEL: 2.0 + seq / 1000}, is_acked=True)
+            for seq, time_ms in enumerate(times)
+        ]
+        first, *messages = messages_of(rows, 1)
+        messages += messages_of(rows[5:25], 3)
+        world.chance.shuffle(messages)
+        publish_all(world.broker.port, [first, *messages])
+        world.sent_besides.extend(rows)
+
+
 class Repeats(_Momentary):
     """The newest readings come again, twice, alone and in packs, in any order."""
 
-    name = "duplicates, reordered"
+    name = "duplicates"
 
     def happen(self, world: World, good: Probe) -> None:
         rows = sorted(sent_readings(world.ledger, "app_acked"), key=lambda s: s.time_ms)[-REPEATED:]
@@ -204,4 +223,4 @@ class ForeignTopics(_Momentary):
 
 def of_devices() -> list[_Momentary]:
     """Return each of these faults."""
-    return [Repeats(), Replay(), Clone(), Poison(), ForeignTopics()]
+    return [Reordered(), Repeats(), Replay(), Clone(), Poison(), ForeignTopics()]

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from tests.mqtt_wire.party import Finding, Line, Party
+from tests.mqtt_wire.line import Line
+from tests.mqtt_wire.party import Finding, Party
 
 Segments = Callable[[bytes, random.Random], Iterator[bytes]]
 """Cuts what was read into the pieces that are handed on, one write each."""
@@ -148,7 +149,7 @@ class WireProxy:
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
-                made = Connection(near, far, self.clients.connect(), self.servers.connect())
+                made = Connection(near, far, Line(self.clients), Line(self.servers))
             self.connections.append(made)
             for side in ("client", "server"):
                 made.threads.append(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.mqtt_wire.line import Line
 from tests.mqtt_wire.party import Finding, Party
 from tests.mqtt_wire.reading import Framer
 
@@ -83,7 +84,7 @@ OWED4: list[Said] = [*HELLO4, ("s", publish4(1)), ("s", publish4(2))]
 def judged(talk: list[Said], chunk: int = 0) -> list[Finding]:
     """Let both sides say what is written down, in pieces of `chunk` bytes; return the findings."""
     client, server = Party("client"), Party("server")
-    lines = client.connect(), server.connect()
+    lines = Line(client), Line(server)
     at = 0.0
     for said in talk:
         if isinstance(said, float):
@@ -92,7 +93,7 @@ def judged(talk: list[Said], chunk: int = 0) -> list[Finding]:
             assert said == CUT
             for line in lines:
                 line.closed(at)
-            lines = client.connect(), server.connect()
+            lines = Line(client), Line(server)
         else:
             who, data = said
             sender, receiver = lines if who == "c" else lines[::-1]

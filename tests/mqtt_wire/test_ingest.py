@@ -127,7 +127,7 @@ def cut_again_and_again(world: Wired, n_cuts: int, chance: random.Random) -> Non
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    "n_cuts", [2, pytest.param(30, marks=[pytest.mark.soak, pytest.mark.timeout(600)])]
+    "n_cuts", [2, pytest.param(10, marks=[pytest.mark.soak, pytest.mark.timeout(600)])]
 )
 def test_a_connection_cut_at_any_byte_is_resumed_and_nothing_is_missing(
     tmp_path: Path, version: str, n_cuts: int

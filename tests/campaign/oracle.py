@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pytest
@@ -144,7 +145,20 @@ def sent_by_device(readings: Iterable[Sent]) -> Counter[str]:
     return Counter(reading.device for reading in readings if reading.is_sent)
 
 
-def unbalanced(rows: Mapping[str, DeviceRow], n_sent: Mapping[str, int]) -> list[str]:
+class Counted(Protocol):
+    """What the book counts of one device's readings."""
+
+    @property
+    def received(self) -> int: ...
+    @property
+    def duplicate(self) -> int: ...
+    @property
+    def quarantined(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
+
+
+def unbalanced(rows: Mapping[str, Counted], n_sent: Mapping[str, int]) -> list[str]:
     """Return where received = stored + duplicate + quarantined does not hold, device by device.
 
     Exactly the readings a device sent are received once that is not a duplicate; none is lost or

@@ -51,8 +51,8 @@ soak: $(VENV)/.for-test  ## the long form of the fault tests (MINUTES=10)
 	@SOAK_MINUTES=$(or $(MINUTES),10) exec $(PY) -m pytest -m soak -s --timeout=0 $(ARGS)
 
 clean:  ## remove the environment and everything generated, not the demo's data
-	rm -rf $(VENV) dashboards/web/node_modules dashboards/web/vendor bench/results.json .coverage \
-		.pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dashboards/web/node_modules dashboards/web/vendor bench/results.json var/bench \
+		.coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what the words above rest on -----------------------------------------------------------

@@ -14,7 +14,7 @@ from kahriz.book import checkpoints
 from kahriz.clock import from_ms, iso
 
 PATIENCE_S = 3.0
-STALE_S = 15.0
+STALE_S = 5.0
 _KEPT_S = 1.0
 
 
@@ -102,7 +102,7 @@ class Health:
 def judged(heartbeat: Any, wall_s: float) -> Check:
     """Return what ingest's last heartbeat means at `wall_s` seconds since 1970.
 
-    Older than 15 s it means that ingest is down, whatever it said then.
+    Older than `STALE_S` it means that ingest is down, whatever it said then.
     """
     if not isinstance(heartbeat, dict) or "wall_ms" not in heartbeat:
         return Check("ingest", False, "never heard of")

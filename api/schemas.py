@@ -442,10 +442,13 @@ class DeviceAnswer(BaseModel):
     silent_for_s: Annotated[float | None, Field(description="Since anything came from it.")]
     firmware: str | None
     battery_v: float | None
-    received: int
+    received: Annotated[int, Field(description="stored + duplicate + quarantined + shed")]
+    stored: int
     duplicate: int
     quarantined: int
-    lost: int
+    shed: int
+    lost: Annotated[int, Field(description="Holes in its count that it can no longer fill.")]
+    pending: Annotated[int, Field(description="Holes in its count that it may still fill.")]
 
 
 class Devices(BaseModel):
@@ -465,9 +468,12 @@ class Devices(BaseModel):
                 "firmware": "1.4.0",
                 "battery_v": 12.6,
                 "received": 8640,
+                "stored": 8637,
                 "duplicate": 3,
                 "quarantined": 0,
+                "shed": 0,
                 "lost": 28,
+                "pending": 0,
             }
         ]
     )

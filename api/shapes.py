@@ -83,7 +83,9 @@ def masked(phone: str) -> str:
     return phone[:_SHOWN_HEAD] + "*" * hidden + phone[-_SHOWN_TAIL:]
 
 
-def device(row: DeviceRow, kahriz: str | None, battery_v: float | None, now: datetime) -> Shape:
+def device(
+    row: DeviceRow, kahriz: str | None, battery_v: float | None, pending: int, now: datetime
+) -> Shape:
     """Return one device; `unheard` where nothing ever came from it."""
     heard_ms = row.received_at_ms
     return {
@@ -98,9 +100,12 @@ def device(row: DeviceRow, kahriz: str | None, battery_v: float | None, now: dat
         "firmware": row.firmware,
         "battery_v": battery_v,
         "received": row.received,
+        "stored": row.stored,
         "duplicate": row.duplicate,
         "quarantined": row.quarantined,
+        "shed": row.shed,
         "lost": row.lost,
+        "pending": pending,
     }
 
 

@@ -5,19 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import intake, water
+from bench import durable, intake_rows, nodered, water
+from bench.intake import Intake
 from bench.result import Result, save, show
 from tests import servers
 
-INTAKE = (
-    "intake_influx_singles_vs_tutorial",
-    "intake_sqlite_singles_vs_influx",
-    "intake_influx_packs_vs_tutorial",
-    "cpu_singles_vs_tutorial",
-    "cpu_packs_vs_tutorial",
-    "rss_mb",
-)
-NAMES = (*INTAKE, water.NAME)
+NAMES = (*intake_rows.NAMES, *durable.NAMES, water.NAME)
+_BESIDE_NODE_RED = "_vs_nodered"
 
 
 def _say(line: str) -> None:
@@ -25,18 +19,31 @@ def _say(line: str) -> None:
 
 
 def run(wanted: set[str], rounds: int) -> list[Result]:
-    """Return the `wanted` rows, measured now."""
+    """Return the `wanted` rows, measured now; those whose peer cannot be had are left out."""
     results: list[Result] = []
-    with servers.influxd() as influx:
-        url = f"http://127.0.0.1:{influx.port}"
-        results += intake.rows(intake.Intake(url, _say), wanted, rounds)
+    node_red = _node_red(wanted)
+    with servers.influxd() as influxd:
+        url = f"http://{influxd.host}:{influxd.port}"
+        intake = Intake(influxd, _say, node_red)
+        results += intake_rows.rows(intake, wanted, rounds)
+        results += durable.rows(intake, wanted, _say, node_red)
         if water.NAME in wanted:
             results.append(water.row(url, _say, rounds=max(rounds, 5)))
     return sorted(results, key=lambda result: NAMES.index(result.name))
 
 
+def _node_red(wanted: set[str]) -> nodered.NodeRed | None:
+    if not any(name.endswith(_BESIDE_NODE_RED) for name in wanted):
+        return None
+    try:
+        return nodered.install(_say)
+    except nodered.MissingError as missing:
+        _say(f"bench: rows {_BESIDE_NODE_RED} are left out: {missing}")
+        return None
+
+
 def main() -> int:
-    """Measure, print the table, keep ``bench/results.json``."""
+    """Measure, print the table, keep ``bench/results.json``; 1: ours lost a reading."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--only", choices=NAMES, help="one row")
     parser.add_argument("--rounds", type=int, default=3, help="each is measured so often, in turn")
@@ -46,9 +53,11 @@ def main() -> int:
     except servers.ProgramMissingError as missing:
         _say(f"bench: {missing}")
         return 2
+    if not results:
+        return 2
     show(results)
     save(results)
-    return 0
+    return 1 if any(r.ours for r in results if r.name in durable.NAMES) else 0
 
 
 if __name__ == "__main__":

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
+import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import rig
-from bench.load import device_name
-from bench.result import Result, compare
+from bench import consumers, nodered, rig, wall
+from bench.consumers import DEVICES, Place, Start
+from bench.load import STEP_MS, first_ms
 from tests import servers
 
-DEVICES = 200
-_PER_KAHRIZ = 10
+OURS, EMBEDDED, TUTORIAL, NODE_RED, WALL, BAR = (
+    "ours, influx",
+    "ours, sqlite",
+    "tutorial",
+    "Node-RED",
+    "the wall",
+    "the bar",
+)
+# Slower than ours by so much that a part of the load takes them as long.
+_PART = {TUTORIAL: 4, NODE_RED: 2}
+_TAIL = 20  # the newest of twenty parts of each device's readings comes last
+RSS_BAR_MB = 250.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,21 @@ class Load:
     name: str
     readings: int
     pack: int
+
+    @property
+    def messages(self) -> int:
+        """How many messages that is; every device sends the same."""
+        return DEVICES * -(-(self.readings // DEVICES) // self.pack)
+
+    def tail(self, now_ms: int) -> tuple[int, int]:
+        """Return since when, and how many: the last that is sent, counted at little cost."""
+        each = self.readings // DEVICES
+        last = each // _TAIL
+        return first_ms(each, now_ms) + (each - last) * STEP_MS, last * DEVICES
+
+    def part(self, n: int) -> Load:
+        """Return the same for an n-th of the time."""
+        return Load(self.name, self.readings // n, self.pack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,73 +63,8 @@ class Run:
     rss_mb: float
 
 
-SINGLES = Load("singles", 40_000, 1)
-PACKS = Load("packs", 240_000, 40)
-
-
-def sites() -> str:
-    """Return a sites.toml of the fleet, with the limits a real one has."""
-    lines = []
-    for first in range(0, DEVICES, _PER_KAHRIZ):
-        kahriz = first // _PER_KAHRIZ
-        lines += ["[[kahriz]]", f'id = "k{kahriz}"', f'name = "K{kahriz}"', "people = 500"]
-        lines += ['village = "V"', 'district = "D"']
-        for number in range(first, first + _PER_KAHRIZ):
-            lines += ["[[kahriz.site]]", f'id = "s{number}"', 'kind = "outlet"', 'name = "S"']
-            lines += ["[[kahriz.site.sensor]]", f'device = "{device_name(number)}"']
-            lines += ['channel = "discharge_lps"', "range_fail = [-0.1, 60.0]", "spike = 1.0"]
-            lines += ["max_rate_per_h = 5.0", "flat_line_h = 12"]
-    return "\n".join(lines) + "\n"
-
-
-@contextmanager
-def _ours(mqtt_port: int, folder: Path, store_url: str) -> Iterator[int]:
-    """Run the real ingest on its real settings; yield its process id once it is well."""
-    port = servers.free_port()
-    (folder / "sites.toml").write_text(sites(), encoding="utf-8")
-    environment = {
-        "KAHRIZ_DATA_DIR": str(folder),
-        "KAHRIZ_SITES": str(folder / "sites.toml"),
-        "KAHRIZ_MQTT__PORT": str(mqtt_port),
-        "KAHRIZ_STORE__URL": store_url,
-        "KAHRIZ_INGEST__METRICS_PORT": str(port),
-        "KAHRIZ_NOTIFY__NOTIFIERS": '["null"]',
-    }
-    log = folder / "ingest.log"
-    with rig.process("ingest", environment=environment, log=log) as running:
-        try:
-            rig.wait_until(lambda: rig.answers(f"http://127.0.0.1:{port}/health"), "ingest is well")
-        except RuntimeError as error:
-            raise RuntimeError(f"{error}\n{log.read_text(encoding='utf-8')[-2000:]}") from error
-        yield running.pid
-
-
-@contextmanager
-def _tutorial(mqtt_port: int, influx: rig.Influx) -> Iterator[int]:
-    arguments = ["--mqtt-port", str(mqtt_port), "--influx", influx.url]
-    with rig.process("bench.tutorial", [*arguments, "--database", influx.database]) as running:
-        assert rig.line(running) == "ready"
-        yield running.pid
-
-
-def _measure(load: Load, mqtt_port: int, pid: int, count: Callable[[], int]) -> Run:
-    arguments = ["--port", str(mqtt_port), "--devices", str(DEVICES)]
-    arguments += ["--readings", str(load.readings), "--pack", str(load.pack)]
-    with rig.process("bench.load", arguments) as publisher:
-        assert rig.line(publisher) == "ready"
-        before = rig.cost(pid)
-        assert publisher.stdin is not None
-        publisher.stdin.write("go\n")
-        publisher.stdin.flush()
-        began = float(rig.line(publisher))
-        ended = rig.wait_until(
-            lambda: count() >= load.readings, f"{load.readings} readings can be queried"
-        )
-        after = rig.cost(pid)
-    million = load.readings / 1e6
-    return Run(
-        load.readings / (ended - began), (after.cpu_s - before.cpu_s) / million, after.rss_mb
-    )
+SINGLES = Load("singles", 400_000, 1)
+PACKS = Load("packs", 2_000_000, 40)
 
 
 class Intake:
@@ -111,142 +72,108 @@ class Intake:
 
     Parameters
     ----------
-    influx_url
+    influxd
         A running InfluxDB 1.x.
     say
         Told each figure as it comes.
+    node_red
+        Where it is installed; None: not here.
     """
 
-    def __init__(self, influx_url: str, say: Callable[[str], None]) -> None:
-        self._influx_url = influx_url
-        self._say = say
+    def __init__(
+        self, influxd: servers.Server, say: Callable[[str], None], node_red: nodered.NodeRed | None
+    ) -> None:
+        self._influxd = influxd
+        self.say = say
+        self._url = f"http://{influxd.host}:{influxd.port}"
         self._names = (f"bench{n}" for n in itertools.count())
+        self._starts: dict[str, Start] = {
+            OURS: consumers.ours_into_influx,
+            EMBEDDED: consumers.ours_into_sqlite,
+            TUTORIAL: consumers.tutorial(),
+        }
+        if node_red is not None:
+            self._starts[NODE_RED] = consumers.node_red(node_red)
 
-    def ours_into_influx(self, load: Load) -> Run:
-        """Ingest into InfluxDB."""
-        with self._around() as (port, folder), self._database() as influx:
-            address = influx.url.removeprefix("http://")
-            with _ours(port, folder, f"influxdb://{address}/{influx.database}") as pid:
-                return self._said("ours, influx", load, _measure(load, port, pid, influx.count))
+    def has(self, who: str) -> bool:
+        """Return whether this consumer can be run here."""
+        return who in (*self._starts, WALL, BAR)
 
-    def ours_into_sqlite(self, load: Load) -> Run:
-        """Ingest into the embedded store."""
-        with self._around() as (port, folder):
-            file = folder / "observations.sqlite"
-            with _ours(port, folder, f"sqlite:///{file}") as pid:
-                run = _measure(load, port, pid, lambda: _rows(file))
-                return self._said("ours, sqlite", load, run)
-
-    def tutorial(self, load: Load) -> Run:
-        """Run the tutorial into InfluxDB."""
-        with (
-            self._around() as (port, _),
-            self._database() as influx,
-            _tutorial(port, influx) as pid,
-        ):
-            return self._said("tutorial, influx", load, _measure(load, port, pid, influx.count))
-
-    @contextmanager
-    def _around(self) -> Iterator[tuple[int, Path]]:
-        with (
-            servers.mosquitto(rig.BROKER) as broker,
-            tempfile.TemporaryDirectory(prefix="kahriz-bench-") as folder,
-        ):
-            yield broker.port, Path(folder)
-
-    @contextmanager
-    def _database(self) -> Iterator[rig.Influx]:
-        with rig.database(self._influx_url, next(self._names)) as influx:
-            yield influx
-
-    def _said(self, who: str, load: Load, run: Run) -> Run:
-        self._say(
+    def run(self, who: str, load: Load) -> Run:
+        """Let `who` consume `load` from beginning to end."""
+        if who == BAR:
+            return Run(0.0, 0.0, RSS_BAR_MB)
+        if who == WALL:
+            run = self._wall(load)
+        else:
+            run = self._consumer(self._starts[who], load.part(_PART.get(who, 1)))
+        self.say(
             f"{load.name:8} {who:17} {run.readings_per_s:9,.0f} readings/s "
             f"{run.cpu_s_per_million:7.1f} CPU s/million {run.rss_mb:5.0f} MB"
         )
         return run
 
+    def _consumer(self, start: Start, load: Load) -> Run:
+        now_ms = int(time.time() * 1000)
+        since_ms, tail = load.tail(now_ms)
+        what = f"{load.readings} readings can be queried"
+        with (
+            self.place() as place,
+            start(place) as consuming,
+            publisher(load, place.broker.port, now_ms=now_ms) as fleet,
+        ):
+            before, began = rig.cost(consuming.pid), go(fleet)
+            rig.line(fleet)  # until everything is published there is nothing to ask
+            ended = rig.wait_for(lambda: consuming.stored(since_ms), tail, what)
+            after = rig.cost(consuming.pid)
+            if consuming.stored(0) < load.readings:  # the newest overtook others
+                ended = rig.wait_for(lambda: consuming.stored(0), load.readings, what)
+                after = rig.cost(consuming.pid)
+            return _run(load, ended - began, before, after)
 
-def _rows(file: Path) -> int:
-    """Count as any other program would: what is not committed does not show."""
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
-        try:
-            return int(connection.execute("SELECT count(*) FROM observation").fetchone()[0])
-        except sqlite3.OperationalError:
-            return 0
-        finally:
-            connection.rollback()
+    def _wall(self, load: Load) -> Run:
+        with self.place() as place, publisher(load, place.broker.port) as fleet:
+            command = wall.build(place.folder)
+            arguments = [str(place.broker.port), wall.TOPIC, str(load.messages)]
+            with rig.program([*command, *arguments]) as running:
+                assert rig.line(running) == "ready"
+                before, began = rig.cost(running.pid), go(fleet)
+                ended = float(rig.line(running))
+                return _run(load, ended - began, before, rig.cost(running.pid))
 
-
-def rows(intake: Intake, wanted: set[str], rounds: int) -> list[Result]:
-    """Measure what the `wanted` rows need, in turn, and return them."""
-    results: list[Result] = []
-    if wanted & {"intake_influx_singles_vs_tutorial", "cpu_singles_vs_tutorial"} or (
-        "intake_sqlite_singles_vs_influx" in wanted
-    ):
-        results += _singles(intake, rounds)
-    if wanted & {"intake_influx_packs_vs_tutorial", "cpu_packs_vs_tutorial", "rss_mb"}:
-        results += _packs(intake, rounds)
-    return [result for result in results if result.name in wanted]
-
-
-def _singles(intake: Intake, rounds: int) -> list[Result]:
-    ours, embedded, peer = [], [], []
-    for _ in range(rounds):
-        ours.append(intake.ours_into_influx(SINGLES))
-        embedded.append(intake.ours_into_sqlite(SINGLES))
-        peer.append(intake.tutorial(SINGLES))
-    rates = [r.readings_per_s for r in ours]
-    return [
-        compare(
-            "intake_influx_singles_vs_tutorial",
-            "one reading a message, publish to queryable",
-            "readings/s",
-            rates,
-            [r.readings_per_s for r in peer],
-        ),
-        compare(
-            "intake_sqlite_singles_vs_influx",
-            "the same: ours into SQLite, beside ours into InfluxDB",
-            "readings/s",
-            [r.readings_per_s for r in embedded],
-            rates,
-        ),
-        _cpu("cpu_singles_vs_tutorial", "CPU of the consumer, one reading a message", ours, peer),
-    ]
+    @contextmanager
+    def place(self, *, persistence: bool = False) -> Iterator[Place]:
+        """Make an empty broker and an empty store; with `persistence` the broker's is on disk."""
+        with (
+            servers.mosquitto(rig.BROKER, persistence=persistence) as broker,
+            rig.database(self._url, next(self._names)) as influx,
+            tempfile.TemporaryDirectory(prefix="kahriz-bench-") as folder,
+        ):
+            yield Place(broker, self._influxd, influx, Path(folder))
 
 
-def _packs(intake: Intake, rounds: int) -> list[Result]:
-    ours, peer = [], []
-    for _ in range(rounds):
-        ours.append(intake.ours_into_influx(PACKS))
-        peer.append(intake.tutorial(PACKS))
-    return [
-        compare(
-            "intake_influx_packs_vs_tutorial",
-            "40 readings a message, publish to queryable",
-            "readings/s",
-            [r.readings_per_s for r in ours],
-            [r.readings_per_s for r in peer],
-        ),
-        _cpu("cpu_packs_vs_tutorial", "CPU of the consumer, 40 readings a message", ours, peer),
-        compare(
-            "rss_mb",
-            "greatest memory of the consumer, 40 readings a message",
-            "MB",
-            [r.rss_mb for r in ours],
-            [r.rss_mb for r in peer],
-            less_is_better=True,
-        ),
-    ]
+@contextmanager
+def publisher(
+    load: Load, port: int, per_s: float = 0.0, now_ms: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a fleet that has made its packets and waits for `go`."""
+    now_ms = now_ms or int(time.time() * 1000)
+    arguments = ["--port", str(port), "--devices", str(DEVICES), "--per-s", str(per_s)]
+    arguments += ["--readings", str(load.readings), "--pack", str(load.pack)]
+    arguments += ["--now-ms", str(now_ms)]
+    with rig.process("bench.load", arguments) as running:
+        assert rig.line(running) == "ready"
+        yield running
 
 
-def _cpu(name: str, what: str, ours: list[Run], peer: list[Run]) -> Result:
-    return compare(
-        name,
-        what,
-        "s/million",
-        [r.cpu_s_per_million for r in ours],
-        [r.cpu_s_per_million for r in peer],
-        less_is_better=True,
-    )
+def go(running: subprocess.Popen[str]) -> float:
+    """Let the fleet publish; return when it began."""
+    assert running.stdin is not None
+    running.stdin.write("go\n")
+    running.stdin.flush()
+    return float(rig.line(running))
+
+
+def _run(load: Load, spent_s: float, before: rig.Cost, after: rig.Cost) -> Run:
+    cpu_s = after.cpu_s - before.cpu_s
+    return Run(load.readings / spent_s, cpu_s / load.readings * 1e6, after.rss_mb)

@@ -2,7 +2,8 @@
 
 It speaks just enough MQTT 3.1.1 to publish at QoS 1 over a bare socket, so that what is measured
 is the consumer and not a Python client that publishes. As a command: makes its packets, prints
-``ready``, waits for a line, sends everything, prints when it began.
+``ready``, waits for a line, prints when it began, sends everything, prints when the broker had
+acknowledged it.
 """
 
 from __future__ import annotations
@@ -12,18 +13,25 @@ import math
 import socket
 import struct
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 STEP_MS = 60_000
-_CHUNK = 64
+_CHUNK = 256
 _MAX_WAITING = 20_000
+_PUBACK_BYTES = 4
+# What is paced goes out in so many parts a second.
+_PARTS_PER_S = 100
 
 
 def device_name(number: int) -> str:
     """Return the id of a device."""
     return f"d{number:04d}-outlet"
+
+
+def first_ms(each: int, now_ms: int) -> int:
+    """Return the time of a device's first reading, of so many: its last is a minute before now."""
+    return now_ms // STEP_MS * STEP_MS - each * STEP_MS
 
 
 def payloads(devices: int, readings: int, pack: int, now_ms: int) -> Iterator[tuple[str, bytes]]:
@@ -32,7 +40,7 @@ def payloads(devices: int, readings: int, pack: int, now_ms: int) -> Iterator[tu
     The last reading of each device is a minute before `now_ms`, and one a minute before that.
     """
     each = readings // devices
-    start = now_ms // STEP_MS * STEP_MS - each * STEP_MS
+    start = first_ms(each, now_ms)
     for first in range(0, each, pack):
         for number in range(devices):
             rows = [
@@ -71,45 +79,56 @@ class Publisher:
         answer = self._socket.recv(4)
         if answer[:1] != b"\x20" or answer[3] != 0:
             raise ConnectionError(f"the broker refused: {answer!r}")
-        self._acknowledged = 0
-        self._progress = threading.Condition()
+        self._heard_bytes = 0
 
-    def send(self, packets: list[bytes]) -> None:
-        """Send all of `packets` and return once each is acknowledged."""
-        reader = threading.Thread(target=self._read_answers, args=(len(packets),))
-        reader.start()
-        for first in range(0, len(packets), _CHUNK):
-            self._socket.sendall(b"".join(packets[first : first + _CHUNK]))
-            with self._progress:
-                while first - self._acknowledged > _MAX_WAITING:
-                    self._progress.wait()
-        reader.join()
+    def close(self) -> None:
+        """Leave; the broker sees a connection that broke off."""
+        self._socket.close()
 
-    def _read_answers(self, expected: int) -> None:
-        received = 0
-        while received < 4 * expected:
-            data = self._socket.recv(65536)
+    def send(self, packets: Sequence[bytes], per_s: float = 0.0) -> None:
+        """Send all of `packets` and return once each is acknowledged.
+
+        Parameters
+        ----------
+        per_s
+            So many packets a second; 0: as many as the broker takes.
+        """
+        chunk = max(1, round(per_s / _PARTS_PER_S)) if per_s else _CHUNK
+        began, before = time.monotonic(), self._heard_bytes // _PUBACK_BYTES
+        for first in range(0, len(packets), chunk):
+            if per_s:
+                time.sleep(max(0.0, began + first / per_s - time.monotonic()))
+            self._socket.sendall(b"".join(packets[first : first + chunk]))
+            self._hear(before + first - _MAX_WAITING)
+        self._hear(before + len(packets))
+
+    def _hear(self, wanted: int) -> None:
+        """Take in what was acknowledged; wait until it is at least `wanted` packets."""
+        while True:
+            is_enough = self._heard_bytes // _PUBACK_BYTES >= wanted
+            try:
+                data = self._socket.recv(65536, socket.MSG_DONTWAIT if is_enough else 0)
+            except BlockingIOError:
+                return
             if not data:
                 raise ConnectionError("the broker closed the connection")
-            received += len(data)
-            with self._progress:
-                self._acknowledged = received // 4
-                self._progress.notify()
+            self._heard_bytes += len(data)
 
 
 def main() -> None:
     """Publish as the command line says."""
     parser = argparse.ArgumentParser()
-    for name in ("port", "devices", "readings", "pack"):
+    for name in ("port", "devices", "readings", "pack", "now-ms"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--per-s", type=float, default=0.0, help="messages a second; 0: no pause")
     options = parser.parse_args()
-    made = payloads(options.devices, options.readings, options.pack, int(time.time() * 1000))
+    made = payloads(options.devices, options.readings, options.pack, options.now_ms)
     packets = [packet(topic, body, i % 65535 + 1) for i, (topic, body) in enumerate(made)]
     publisher = Publisher(options.port)
     print("ready", flush=True)
     sys.stdin.readline()
     print(time.time(), flush=True)
-    publisher.send(packets)
+    publisher.send(packets, options.per_s)
     print(time.time(), flush=True)
 
 

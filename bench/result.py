@@ -19,7 +19,8 @@ class Result:
     """One row: ours beside a peer's, medians of the rounds; ratio > 1 means ours is better.
 
     ``min`` and ``max`` are the ratio of the worst and of the best round: the machine is shared, so
-    figures drift, and only what was measured in turn compares.
+    figures drift, and only what was measured in turn compares. Where ours should be 0 there is no
+    ratio: all three are None.
     """
 
     name: str
@@ -27,9 +28,9 @@ class Result:
     unit: str
     ours: float
     peer: float
-    ratio: float
-    min: float
-    max: float
+    ratio: float | None
+    min: float | None
+    max: float | None
     runs: int
 
 
@@ -50,14 +51,19 @@ def compare(
     return Result(name, what, unit, mine, theirs, ratio, min(ratios), max(ratios), len(pairs))
 
 
+def lost(name: str, what: str, ours: int, peer: int, *, of: int) -> Result:
+    """Return the row of readings lost by each, of so many."""
+    return Result(name, what, f"of {of:,}", ours, peer, None, None, None, 1)
+
+
 def show(results: Sequence[Result]) -> None:
     """Print the table."""
     table = Table("name", "what", "unit")
     for column in ("ours", "peer", "ratio", "worst", "best", "runs"):
         table.add_column(column, justify="right")
     for r in results:
-        figures = [_short(r.ours), _short(r.peer), f"{r.ratio:.2f}", f"{r.min:.2f}", f"{r.max:.2f}"]
-        table.add_row(r.name, r.what, r.unit, *figures, str(r.runs))
+        ratios = ["-" if x is None else f"{x:.2f}" for x in (r.ratio, r.min, r.max)]
+        table.add_row(r.name, r.what, r.unit, _short(r.ours), _short(r.peer), *ratios, str(r.runs))
     Console(width=150).print(table)
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -13,15 +14,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 ROOT = Path(__file__).parents[1]
 _TICK = os.sysconf("SC_CLK_TCK")
-# As deployed (kahriz/deploy/broker.py): mosquitto's defaults would throttle whoever consumes.
-BROKER = "allow_anonymous true\nmax_inflight_messages 20000\nmax_queued_messages 1000000\n"
-PATIENCE_S = 120.0
+# As deployed (kahriz/deploy/broker.py): mosquitto's defaults would throttle whoever consumes. Of
+# the log, which the tests want whole, only who subscribed: a line a message costs the broker a
+# third of its speed.
+BROKER = """\
+allow_anonymous true
+max_inflight_messages 20000
+max_queued_messages 1000000
+max_queued_bytes 1073741824
+set_tcp_nodelay true
+log_type none
+log_type error
+log_type subscribe
+"""
+PATIENCE_S = 180.0
+_LEAST_PAUSE_S, _MOST_PAUSE_S = 0.02, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +61,29 @@ def process(
     log: Path | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run ``python -m module``; it is stopped at the end, whatever happens."""
-    with (log or Path(os.devnull)).open("w", encoding="utf-8") as errors:
+    with program([sys.executable, "-m", module, *arguments], environment, log) as running:
+        yield running
+
+
+@contextmanager
+def program(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    *,
+    is_heard: bool = True,
+) -> Iterator[subprocess.Popen[str]]:
+    """Run `command`; it is stopped at the end.
+
+    Its errors are added to `log`, and all it says is where nobody reads its lines.
+    """
+    with (log or Path(os.devnull)).open("a", encoding="utf-8") as errors:
         running = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command,
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if is_heard else errors,
             stderr=errors,
             text=True,
         )
@@ -74,9 +103,12 @@ def _stop(running: subprocess.Popen[str]) -> None:
 
 
 def line(running: subprocess.Popen[str]) -> str:
-    """Return the next line a process prints."""
+    """Return the next line a process prints; one that says nothing for too long is ended."""
     assert running.stdout is not None
+    too_long = threading.Timer(PATIENCE_S, running.kill)
+    too_long.start()
     text = running.stdout.readline().strip()
+    too_long.cancel()
     if not text:
         raise RuntimeError(f"{running.args!r} ended with {running.wait()}")
     return text
@@ -90,6 +122,51 @@ def wait_until(is_so: Callable[[], bool], what: str, pause_s: float = 0.05) -> f
             raise RuntimeError(f"not within {PATIENCE_S:.0f} s: {what}")
         time.sleep(pause_s)
     return time.time()
+
+
+class Watch(Protocol):
+    """What tells the time and lets it pass; the module `time` in earnest."""
+
+    def time(self) -> float:
+        """Return seconds since 1970."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Let so many seconds pass."""
+        ...
+
+
+def wait_for(count: Callable[[], int], total: int, what: str, watch: Watch = time) -> float:
+    """Return the instant `count` reached `total`, seconds since 1970.
+
+    To count costs the server that is measured: it is asked seldom, and often only when little is
+    missing at the pace of the last two answers.
+    """
+    began = then = watch.time()
+    before = n = count()
+    while n < total:
+        now = watch.time()
+        if now - began > PATIENCE_S:
+            raise RuntimeError(f"not within {PATIENCE_S:.0f} s: {what}; there are {n} of {total}")
+        pace = (n - before) / (now - then) if now > then else 0.0
+        left_s = (total - n) / pace if pace else _MOST_PAUSE_S
+        then, before = now, n
+        watch.sleep(min(max(left_s / 3, _LEAST_PAUSE_S), _MOST_PAUSE_S))
+        n = count()
+    return watch.time()
+
+
+def settled(count: Callable[[], int], total: int, quiet_s: float, watch: Watch = time) -> int:
+    """Return `count` once it is `total`, or has not grown for `quiet_s` seconds."""
+    n, grew = -1, watch.time()
+    while watch.time() - grew < quiet_s:
+        before, n = n, count()
+        if n >= total:
+            break
+        if n != before:
+            grew = watch.time()
+        watch.sleep(_MOST_PAUSE_S)
+    return n
 
 
 def answers(url: str) -> bool:
@@ -122,9 +199,9 @@ class Influx:
         address = f"{self.url}/write?db={self.database}&precision=ms"
         urllib.request.urlopen(address, data=lines, timeout=60).close()
 
-    def count(self) -> int:
-        """Return how many values can be queried."""
-        series = self.ask("SELECT count(value) FROM observation")
+    def count(self, since_ms: int = 0) -> int:
+        """Return how many values of `since_ms` and later can be queried."""
+        series = self.ask(f"SELECT count(value) FROM observation WHERE time >= {since_ms}ms")
         return int(series[0]["values"][0][1]) if series else 0
 
 

@@ -2,7 +2,8 @@
 
 paho's ``on_message``, ``json``, a `Point` a reading, and the client's batching `WriteApi` with its
 defaults (1000 points or a second). It acknowledges a message when it is received, not when it is
-stored. As a command: prints ``ready`` once subscribed, then runs until stopped.
+stored. As a command: prints ``ready`` once subscribed, then runs until stopped. With a session (the
+broker keeps what comes while it is away), which tutorials leave out, it loses less.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--mqtt-port", type=int, required=True)
     parser.add_argument("--influx", required=True)
     parser.add_argument("--database", required=True)
+    parser.add_argument("--session", help="client id of a session the broker keeps")
     options = parser.parse_args()
 
     influx = InfluxDBClient(url=options.influx, token="", org="-")
@@ -62,7 +64,11 @@ def main() -> None:
                 )
                 write_api.write(bucket=options.database, record=point)
 
-    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=options.session or "",
+        clean_session=options.session is None,
+    )
     client.on_connect = on_connect
     client.on_subscribe = on_subscribe
     client.on_message = on_message

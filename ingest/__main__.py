@@ -22,13 +22,16 @@ END_S = 9.5
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; 0 after a clean stop, 2 where the configuration cannot work."""
+    stopping = threading.Event()
     try:
         settings = load_settings()
         logs.setup(settings.log_level)
-        worker = Worker(settings, load_registry(settings.sites))
+        registry = load_registry(settings.sites)
+        worker = Worker(settings, registry, stopping)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: _end(worker))
-        worker.run()
+            signal.signal(number, lambda *_: _end(stopping))
+        while worker.run() and not stopping.is_set():
+            worker = Worker(settings, registry, stopping)  # stands by, and knows nothing stale
     except ConfigError as error:
         sys.stderr.write(f"kahriz ingest: {error}\n")
         return 2
@@ -36,8 +39,8 @@ def main() -> int:
     return 0
 
 
-def _end(worker: Worker) -> None:
-    worker.stop()
+def _end(stopping: threading.Event) -> None:
+    stopping.set()
     guard = threading.Timer(END_S, _leave)
     guard.daemon = True
     guard.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ingest.gather import Gathered
 from kahriz.errors import ConfigError
-from kahriz.observations import ObservationBatch, Quality, combine_flags, datastream_id
+from kahriz.observations import ObservationBatch, Quality, Values, combine_flags, datastream_id
 from kahriz.quality.flagger import Flagger
 from kahriz.rating.dated import DatedRating
 from kahriz.sites import Registry
@@ -46,34 +47,34 @@ class Assessor:
     def __init__(self, registry: Registry, flagger: Flagger) -> None:
         self._ids = tuple(d.id for d in registry.datastreams)
         self._flagger = flagger
-        self._derived = tuple(_derived(registry))
+        self._derived = {derived.stage: derived for derived in _derived(registry)}
+        self._is_stage = np.zeros(len(self._ids), np.bool_)
+        self._is_stage[list(self._derived)] = True
 
     def assess(self, batch: Gathered) -> Judged:
         """Return the observations of `batch`: those measured first, then those derived."""
-        stream = np.array(batch.stream, np.int32)
-        time_ms = np.array(batch.time_ms, np.int64)
-        value = np.array(batch.value, np.float64)
-        source = np.array(batch.source, np.int32)
+        stream, time_ms, value = batch.stream, batch.time_ms, batch.value
         flags = self._flagger.flag(stream, time_ms, value)
-        columns = [(stream, time_ms, value, flags, source)]
+        if batch.is_corrected is not None:  # a time that is not as the device said is flagged
+            rows = np.flatnonzero(batch.is_corrected)
+            is_suspect = np.full(len(rows), Quality.SUSPECT, np.uint8)
+            flags[rows] = combine_flags([flags[rows], is_suspect])
+        columns = [(stream, time_ms, value, flags, batch.source)]
         n_unratable = 0
-        for derived in self._derived:
-            rows = np.flatnonzero((stream == derived.stage) & np.isfinite(value))
-            if len(rows):
-                rated = derived.rating.discharge(time_ms[rows], value[rows])
-                is_rated = np.isfinite(rated.discharge_lps)
-                n_unratable += int(np.count_nonzero(~is_rated))
-                rows = rows[is_rated]
-                discharge_flags = combine_flags([flags[rows], rated.quality[is_rated]])
-                columns.append(
-                    (
-                        np.full(len(rows), derived.discharge, np.int32),
-                        time_ms[rows],
-                        rated.discharge_lps[is_rated],
-                        discharge_flags,
-                        source[rows],
-                    )
+        for derived, rows in self._to_rate(stream, value):
+            rated = derived.rating.discharge(time_ms[rows], value[rows])
+            is_rated = np.isfinite(rated.discharge_lps)
+            n_unratable += int(np.count_nonzero(~is_rated))
+            rows = rows[is_rated]
+            columns.append(
+                (
+                    np.full(len(rows), derived.discharge, np.int32),
+                    time_ms[rows],
+                    rated.discharge_lps[is_rated],
+                    combine_flags([flags[rows], rated.quality[is_rated]]),
+                    batch.source[rows],
                 )
+            )
         stream, time_ms, value, flags, source = (
             np.concatenate(column) for column in zip(*columns, strict=True)
         )
@@ -82,6 +83,16 @@ class Assessor:
             self._ids, stream, time_ms.astype("datetime64[ms]"), value, flags
         )
         return Judged(observations, source, n_unratable)
+
+    def _to_rate(
+        self, stream: NDArray[np.int32], value: Values
+    ) -> Iterator[tuple[_Derived, NDArray[np.intp]]]:
+        """Yield each rating that is needed, with the rows (k,) of its stage, in their order."""
+        rows = np.flatnonzero(self._is_stage[stream] & np.isfinite(value))
+        order = rows[np.argsort(stream[rows], kind="stable")]
+        for part in np.split(order, np.flatnonzero(np.diff(stream[order])) + 1):
+            if len(part):
+                yield self._derived[int(stream[part[0]])], part
 
 
 def _derived(registry: Registry) -> list[_Derived]:

@@ -73,11 +73,18 @@ class Ranges:
 
 @dataclass(slots=True)
 class BootLedger:
-    """One boot of one device: its ranges, and from which reading on they are complete."""
+    """One boot of one device: its ranges, and from which reading on they are complete.
+
+    ``first`` is the floor it began with; of one the book knows already, the book keeps it.
+    """
 
     floor: int
     ranges: Ranges
     is_new: bool = True
+    first: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = self.floor
 
     def raise_floor(self, oldest: int) -> int:
         """Take in that everything before `oldest` is gone; return how many holes that closes."""
@@ -109,23 +116,26 @@ class Ledger:
         self._find = find
         self._boots: dict[tuple[str, int], BootLedger] = {}
 
-    def boot(self, device: str, boot: int, oldest: int | None, first_seq: int) -> BootLedger:
+    def boot(self, device: str, boot: int, begins_at: int) -> BootLedger:
         """Return the ledger of one boot.
 
-        One never heard of begins at `oldest`, or, where the device does not say it, at the first
-        reading heard: such a device publishes its oldest reading first (docs/wire-format.md).
+        One never heard of begins at `begins_at`: the device's `oldest`, or, where it does not say
+        it, the first reading heard: such a device publishes its oldest reading first
+        (docs/wire-format.md).
         """
         key = (device, boot)
-        if key not in self._boots:
-            record = self._find(device, boot)
-            if record is None:
-                begin = first_seq if oldest is None else oldest
-                self._boots[key] = BootLedger(begin, Ranges())
-            else:
-                firsts = [first for first, _ in record.ranges]
-                lasts = [last for _, last in record.ranges]
-                self._boots[key] = BootLedger(record.floor_seq, Ranges(firsts, lasts), is_new=False)
-        return self._boots[key]
+        found = self._boots.get(key)
+        if found is None:
+            found = self._boots[key] = self._recalled(device, boot, begins_at)
+        return found
+
+    def _recalled(self, device: str, boot: int, begins_at: int) -> BootLedger:
+        record = self._find(device, boot)
+        if record is None:
+            return BootLedger(begins_at, Ranges())
+        firsts = [first for first, _ in record.ranges]
+        lasts = [last for _, last in record.ranges]
+        return BootLedger(record.floor_seq, Ranges(firsts, lasts), is_new=False)
 
     def trim(self) -> None:
         """Keep the newest `MAX_BOOTS`, now that the book has all: some devices draw their boots."""

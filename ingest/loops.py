@@ -15,8 +15,10 @@ from kahriz.logs import Once, in_one_line
 
 _LOG = logging.getLogger(__name__)
 
-RESTS = 9
-"""A loop that gives way takes a tenth of the time."""
+RESTS = 49
+"""A loop that gives way takes a fiftieth of the time."""
+
+LONGEST_REST_S = 60.0
 
 
 class Loop:
@@ -72,7 +74,7 @@ class Loop:
             more = self.step_once()
             rest = 0.0 if more else self._interval_s
             if self._gives_way():
-                rest = max(rest, RESTS * (time.monotonic() - began))
+                rest = max(rest, min(RESTS * (time.monotonic() - began), LONGEST_REST_S))
             self._stopping.wait(rest)
 
     def step_once(self) -> bool:

@@ -1,9 +1,10 @@
 """The way in: a persistent MQTT session whose messages are acknowledged by whoever stored them.
 
-With `ingest.bulk` the only file of ingest that knows paho. The paho thread does nothing but put
-messages on a queue: how much may wait there is bounded by the number of unacknowledged messages
-the broker may send (MQTT 5 Receive Maximum; with 3.1.1 its own ``max_inflight_messages``). What a
-device sends at QoS 0 nobody bounds: of that as much may wait, and what is more is shed.
+With `ingest.bulk` and `ingest.session` what of ingest knows paho. The paho thread does nothing but
+put messages on a queue (`ingest.waiting`): how many may wait there is bounded by the number of
+unacknowledged messages the broker may send (MQTT 5 Receive Maximum; with 3.1.1 its own
+``max_inflight_messages``), how much by leaving the rest in the network. What a device sends at
+QoS 0 nobody bounds: of that as much may wait, and what is more is shed.
 
 Each connection has a paho client of its own. A message remembers the client it came by, so an
 acknowledgement that comes after that connection broke goes nowhere instead of acknowledging
@@ -13,25 +14,22 @@ another message that was given the same number: the broker delivers again, which
 from __future__ import annotations
 
 import logging
-import queue
 import random
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
-from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
-import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
-from ingest import refusals
-from ingest.bulk import BulkClient, Published
+from ingest import lorawan_topics, refusals
+from ingest.bulk import BulkClient
+from ingest.outbox import Note, Outbox
+from ingest.session import ANSWER_TIMEOUT_S, Session
 from ingest.topics import STATUS_FILTER, UP_FILTER
+from ingest.waiting import Incoming, Waiting
 from kahriz.errors import ConfigError
 from kahriz.logs import Once
 from kahriz.settings import MqttSettings
@@ -41,19 +39,6 @@ _LOG = logging.getLogger(__name__)
 SESSION_EXPIRY_S = 7 * 24 * 3600
 KEEPALIVE_S = 30
 MAX_PAUSE_S = 15.0
-ANSWER_TIMEOUT_S = 5.0
-BATCH_BYTES = 4 * 2**20
-"""A batch of backlogs is cut here: taken apart, a payload needs some fifteen times its size."""
-
-
-class Incoming(NamedTuple):
-    """One message as it came, and how to acknowledge it; a topic that is no UTF-8 is empty."""
-
-    topic: str
-    payload: bytes
-    mid: int
-    qos: int
-    source: BulkClient
 
 
 class Intake:
@@ -64,16 +49,18 @@ class Intake:
     settings
         Where the broker is and who we are there.
     on_shed
-        Called for each message of QoS 0 that there was no room for.
+        Called with the messages of QoS 0 that there was no room for.
     """
 
     def __init__(
-        self, settings: MqttSettings, on_shed: Callable[[], object] = lambda: None
+        self,
+        settings: MqttSettings,
+        on_shed: Callable[[Sequence[Incoming]], object] = lambda messages: None,
     ) -> None:
         self._settings = settings
-        self._on_shed = on_shed
         self._tls = _tls(settings)
-        self._queue: queue.SimpleQueue[Incoming | None] = queue.SimpleQueue()
+        self.waiting = Waiting(settings.max_inflight, settings.max_waiting_mb * 2**20, on_shed)
+        self._outbox = Outbox()
         self._stopping = threading.Event()
         self._subscribed = threading.Event()
         self._client: BulkClient | None = None
@@ -93,7 +80,7 @@ class Intake:
     def stop(self) -> None:
         """Leave the broker; unacknowledged messages stay with it, for the next start."""
         self._stopping.set()
-        self._queue.put(None)
+        self.waiting.end()
         if self._thread.is_alive():
             self._thread.join(5)
 
@@ -106,39 +93,24 @@ class Intake:
         """Wait until the broker has confirmed the subscriptions."""
         return self._subscribed.wait(timeout)
 
-    def waiting(self) -> int:
-        """Return how many messages are waiting to be taken."""
-        return self._queue.qsize()
-
-    def take(self, most: int, timeout: float) -> list[Incoming]:
-        """Return what is there, at most `most` messages and hardly more than `BATCH_BYTES`.
-
-        Waits up to `timeout` seconds for the first.
-        """
-        taken: list[Incoming] = []
-        n_bytes = 0
-        try:
-            item = self._queue.get(timeout=timeout)
-            while item is not None:
-                taken.append(item)
-                n_bytes += len(item.payload)
-                if len(taken) >= most or n_bytes >= BATCH_BYTES:
-                    break
-                item = self._queue.get_nowait()
-        except queue.Empty:
-            pass
-        return taken
+    def take(self, most: int, timeout: float) -> tuple[list[Incoming], float]:
+        """Return what waits, and when the oldest of it came; see `Waiting.take`."""
+        return self.waiting.take(most, timeout)
 
     def acknowledge(self, messages: Sequence[Incoming]) -> None:
         """Tell the broker that `messages` need not be delivered again."""
-        for source, some in groupby(messages, key=lambda message: message.source):
-            source.ack_all([message.mid for message in some if message.qos])
+        for source in dict.fromkeys([message.source for message in messages]):
+            source.ack_all([m.mid for m in messages if m.qos and m.source is source])
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send `payload` at QoS 1, as far as there is a connection now."""
+    def publish(self, notes: Iterable[Note]) -> None:
+        """Send `notes` at QoS 1, as far as there is a connection now."""
         client = self._client
         if client is not None and client.is_connected():
-            client.publish(topic, payload, qos=1)
+            client.publish_notes(notes)
+
+    def notes_waiting(self) -> int:
+        """Return how many notes the broker has not acknowledged."""
+        return len(self._outbox)
 
     def _run(self) -> None:
         pause = 0.5
@@ -150,7 +122,7 @@ class Intake:
     def _connect_once(self) -> bool:
         """Hold one connection until it ends; return whether to try again soon."""
         where = f"{self._settings.host}:{self._settings.port}"
-        session = _Session(self, self._new_client())
+        session = Session(self._new_client(), self.filters(), self.waiting, self._subscribed_by)
         client = session.client
         try:
             client.connect(
@@ -180,7 +152,7 @@ class Intake:
         # Two under one name would drive each other out as fast as they can.
         return session.was_subscribed and session.lived_s() >= refusals.SHORT_S
 
-    def _refused(self, where: str, session: _Session) -> None:
+    def _refused(self, where: str, session: Session) -> None:
         code = None if session.refusal is None else session.refusal.value
         is_credential = code in refusals.NOT_AUTHORISED
         if not is_credential and self._settings.protocol == "auto":
@@ -204,11 +176,16 @@ class Intake:
             protocol=self._protocol,
             reconnect_on_failure=False,
             manual_ack=True,
+            transport=settings.transport,
         )
+        if settings.transport == "websockets":
+            client.ws_set_options(settings.websocket_path)
         if settings.username:
             client.username_pw_set(settings.username, settings.password.get_secret_value())
         if self._tls is not None:
             client.tls_set_context(self._tls)
+        client.has_room = self.waiting.has_room
+        client.outbox = self._outbox
         return client
 
     def _session_options(self) -> dict[str, Any]:
@@ -223,31 +200,10 @@ class Intake:
         """Return what is subscribed to; readings are shared where a group is configured."""
         group = self._settings.shared_group
         prefix = f"$share/{group}/" if group else ""
-        return [(prefix + UP_FILTER, 1), (prefix + STATUS_FILTER, 1)]
+        filters = (UP_FILTER, STATUS_FILTER, lorawan_topics.UP_FILTER)
+        return [(prefix + name, 1) for name in filters]
 
-    def _put(self, messages: Iterable[Incoming]) -> None:
-        """Let `messages` wait to be taken; never blocks."""
-        for message in messages:
-            if message.qos or self._queue.qsize() < self._settings.max_inflight:
-                self._queue.put(message)
-            else:
-                self._on_shed()
-
-    def _forget_redelivered(self) -> None:
-        """Drop what came by earlier connections: the broker kept the session and sends it again.
-
-        A connection that breaks often while the store is away would otherwise fill the memory.
-        """
-        for _ in range(self._queue.qsize()):
-            try:
-                message = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            if message is None or not message.qos:
-                self._queue.put(message)
-
-    def _subscribed_by(self, session: _Session) -> None:
-        session.subscribed_at = time.monotonic()
+    def _subscribed_by(self) -> None:
         self._once.worked("broker")
         _LOG.info(
             "subscribed",
@@ -268,99 +224,3 @@ def _tls(settings: MqttSettings) -> ssl.SSLContext | None:
         problem = f"{settings.tls_ca}: {error.strerror or error}"
         hint = "a file of certificates in PEM"
         raise ConfigError("mqtt.tls_ca", problem, hint) from error
-
-
-class _Session:
-    """One connection: its paho client and what came of it."""
-
-    def __init__(self, intake: Intake, client: BulkClient) -> None:
-        self.client = client
-        self.refusal: ReasonCode | None = None
-        self.subscribed_at: float | None = None
-        self.said = ""
-        self.end_code: int | None = None
-        self._intake = intake
-        self._is_left = False
-        self._over = threading.Event()
-        self._answered = threading.Event()
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.on_bulk = self._on_bulk
-
-    @property
-    def was_subscribed(self) -> bool:
-        """Whether the broker ever confirmed the subscriptions."""
-        return self.subscribed_at is not None
-
-    def lived_s(self) -> float:
-        """Return how long ago they were confirmed; 0 where they never were."""
-        return 0.0 if self.subscribed_at is None else time.monotonic() - self.subscribed_at
-
-    def wait_until_over(self, stopping: threading.Event) -> None:
-        """Wait until the connection ends, `stopping` is set, or the broker has not answered.
-
-        amqtt leaves a client that speaks MQTT 5 without any answer.
-        """
-        if self._answered.wait(ANSWER_TIMEOUT_S):
-            while not self._over.wait(0.2) and not stopping.is_set():
-                pass
-        self._is_left = True  # what comes now is our own doing
-
-    def _on_disconnect(
-        self, _client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any
-    ) -> None:
-        if not self._is_left:
-            self.end_code = code.value
-            self.said = self.said or "closed the connection"
-        self._over.set()
-        self._answered.set()
-
-    def _on_connect(
-        self,
-        client: paho.Client,
-        _data: Any,
-        flags: paho.ConnectFlags,
-        code: ReasonCode,
-        _props: Any,
-    ) -> None:
-        self._answered.set()
-        if code.is_failure:
-            self.refusal = code
-            self.said = str(code)
-            self._over.set()
-        else:
-            if flags.session_present:
-                self._intake._forget_redelivered()
-            client.subscribe(self._intake.filters())
-
-    def _on_subscribe(
-        self, client: paho.Client, _data: Any, _mid: int, codes: list[ReasonCode], _props: Any
-    ) -> None:
-        refused = [code for code in codes if code.is_failure]
-        if refused:
-            self.refusal = refused[0]
-            self.said = str(refused[0])
-            self._over.set()
-        else:
-            self._intake._subscribed_by(self)
-
-    def _on_bulk(self, client: BulkClient, messages: list[Published]) -> None:
-        self._intake._put(
-            Incoming(_text(topic), payload, mid, qos, client)
-            for topic, payload, mid, qos in messages
-        )
-
-    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        # What came in pieces; the name of its topic is bytes inside paho's message.
-        incoming = Published(message._topic, bytes(message.payload), message.mid, message.qos)
-        self._on_bulk(self.client, [incoming])
-
-
-@lru_cache(maxsize=65536)
-def _text(topic: bytes) -> str:
-    try:
-        return topic.decode()
-    except UnicodeDecodeError:
-        return ""

@@ -2,6 +2,7 @@
 
 Order, and why a crash between any two steps loses and doubles nothing:
 
+0. the raw intake has the messages, as far as it can be written (it is a second copy);
 1. the store has the observations (idempotent on datastream and time);
 2. one transaction of the book: ledger ranges, hours to re-do, device rows, dead letters;
 3. the broker is told (PUBACK), then the devices (``down/ack``).
@@ -15,24 +16,28 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.allowance import Allowance
 from ingest.entry import Entry, entry_of, write
 from ingest.gather import Gathered, Gatherer, letter_of
 from ingest.judge import Assessor, Judged
 from ingest.ledger import Ledger
 from ingest.metrics import Health, Metrics
-from ingest.mqtt import Incoming
-from ingest.topics import ack_topic
-from kahriz.book import Book, dead_letters, ledger
+from ingest.outbox import Note
+from ingest.shed import Shed
+from ingest.waiting import Incoming
+from kahriz.book import Book, ledger
+from kahriz.book.days import Reason
 from kahriz.book.dead_letters import DeadLetter
-from kahriz.clock import Clock
+from kahriz.clock import Clock, to_ms
 from kahriz.errors import StoreRejected, StoreUnavailable
+from kahriz.intake_log import IntakeLog
 from kahriz.logs import Once, in_one_line
 from kahriz.observations import ObservationBatch, Quality
 from kahriz.store import Store
@@ -55,8 +60,8 @@ class Acknowledger(Protocol):
         """Tell the broker that `messages` need not be delivered again."""
         ...
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send `payload`, as far as there is a connection now."""
+    def publish(self, notes: Iterable[Note]) -> None:
+        """Send `notes`, as far as there is a connection now."""
         ...
 
 
@@ -73,8 +78,16 @@ class Pipeline:
         Whoever is told afterwards.
     clock
         The one clock of the process.
+    allowance
+        How much one device may send.
     retry_max
         Longest pause between two tries at a store that is away.
+    shed
+        What was let go of before it came here; None: nothing ever is.
+    intake_log
+        Where messages are kept as they came, before anything else; None: nowhere.
+    is_replay
+        The messages came, and were counted, once before.
     at
         Called at each step of a batch with its name: ``received``, ``written`` (the store has
         it), ``recorded`` (the book too), ``acknowledged``. A fault test ends the process there.
@@ -90,7 +103,12 @@ class Pipeline:
         clock: Clock,
         metrics: Metrics,
         health: Health,
+        allowance: Allowance,
         retry_max: timedelta = timedelta(seconds=30),
+        shed: Shed | None = None,
+        intake_log: IntakeLog | None = None,
+        *,
+        is_replay: bool = False,
         at: Callable[[str], object] = lambda name: None,
     ) -> None:
         self._gatherer = gatherer
@@ -101,7 +119,11 @@ class Pipeline:
         self._clock = clock
         self._metrics = metrics
         self._health = health
+        self._allowance = allowance
         self._retry_max_s = retry_max.total_seconds()
+        self._shed = shed or Shed(gatherer.devices)
+        self._intake_log = intake_log
+        self._is_replay = is_replay
         self._at = at
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
@@ -112,59 +134,86 @@ class Pipeline:
         """Give up waiting for what is away; `process` then raises Stopped."""
         self._stopping.set()
 
-    def process(self, messages: Sequence[Incoming]) -> None:
+    def process(self, messages: Sequence[Incoming], since: float | None = None) -> None:
         """Make `messages` durable and acknowledge them.
+
+        `since` is when the oldest of them came, by `time.monotonic`; for the figures only.
 
         Raises
         ------
         Stopped
             `stop` was called while the store or the book was away.
         """
+        self._at("received")
+        kept, shed = self._allowance.split(messages)
+        self._shed.add([message.topic for message in shed], Reason.RATE)
+        now = self._clock()
+        if kept:
+            self._keep_raw(kept, now)
+        notes = list(self._make_durable(kept, now)) if kept else []
+        # All in the order they came in, as the protocol wants it (MQTT-4.6.0-2).
+        self._acknowledger.acknowledge(messages)
+        self._acknowledger.publish(notes)
+        self._at("acknowledged")
+        self._metrics.messages.inc(len(messages))
+        self._metrics.shed.labels("rate").inc(len(shed))
+        if since is not None:
+            self._metrics.lag.observe(time.monotonic() - since)
+
+    def _keep_raw(self, messages: Sequence[Incoming], now: datetime) -> None:
+        """Keep `messages` as they came; where that fails, say so and go on (decision 0008)."""
+        if self._intake_log is None:
+            return
+        topics, payloads = [m.topic for m in messages], [m.payload for m in messages]
         try:
-            self._process(messages)
+            self._intake_log.append(to_ms(now), topics, payloads)
+        except StoreUnavailable as error:
+            self._once.failed("intake log", error.reason)
+            self._health.failed("intake log", error.reason)
+            self._metrics.unlogged.inc(len(messages))
+        else:
+            self._once.worked("intake log")
+            self._health.worked("intake log")
+
+    def _make_durable(self, messages: Sequence[Incoming], now: datetime) -> Iterable[Note]:
+        """Store `messages`; return what their devices may be told then."""
+        try:
+            return self._store_and_enter(messages, now)
         except Stopped:
             raise
         except Exception as error:
             # Nobody's message may hold up another's, nor come back for ever, by a fault of ours.
             if len(messages) == 1:
-                self._set_aside(messages[0], error)
-                return
+                self._set_aside(messages[0], error, now)
+                return ()
             middle = len(messages) // 2
-            self.process(messages[:middle])
-            self.process(messages[middle:])
+            first = self._make_durable(messages[:middle], now)
+            return [*first, *self._make_durable(messages[middle:], now)]
 
-    def _process(self, messages: Sequence[Incoming]) -> None:
+    def _store_and_enter(self, messages: Sequence[Incoming], now: datetime) -> Iterable[Note]:
         began = time.perf_counter()
-        self._at("received")
-        batch = self._gatherer.gather(messages, self._clock())
+        batch = self._until_available("book", lambda: self._gatherer.gather(messages, now))
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         self._at("written")
         entry = self._until_available("book", lambda: self._record(batch, written))
         self._at("recorded")
-        self._acknowledger.acknowledge(messages)
-        for device, ack in entry.acknowledgements():
-            self._acknowledger.publish(ack_topic(device), ack)
-        self._at("acknowledged")
-        self._metrics.messages.inc(len(messages))
         self._metrics.batch.observe(len(messages))
         self._metrics.write_seconds.observe(time.perf_counter() - began)
         self._metrics.unratable.inc(judged.n_unratable)
         self._count(batch, written, entry)
+        return entry.acknowledgements(self._gatherer.deaf)
 
-    def _set_aside(self, message: Incoming, error: Exception) -> None:
+    def _set_aside(self, message: Incoming, error: Exception, now: datetime) -> None:
         """Keep the one message that our own code fails on; its device keeps its readings."""
         _LOG.error("fault", extra={"topic": message.topic[:_SHOWN]}, exc_info=error)
         reason = f"a fault of the service: {type(error).__name__}: {in_one_line(error)}"
-        letter = letter_of(message, reason, self._clock())
-        self._until_available("book", lambda: self._keep(letter))
-        self._acknowledger.acknowledge([message])
-        self._metrics.messages.inc()
+        batch = self._gatherer.gather([], now)
+        batch.set_aside.append((self._gatherer.sender(message), Reason.SERVICE_FAULT))
+        batch.letters.append(letter_of(message, reason, now, Reason.SERVICE_FAULT))
+        entry = self._until_available("book", lambda: self._record(batch, None))
         self._metrics.dead_letters.inc()
-
-    def _keep(self, letter: DeadLetter) -> None:
-        with self._book.begin() as connection:
-            dead_letters.put(connection, [letter])
+        self._metrics.account(entry.days.values())
 
     def _write(
         self, judged: Judged, messages: Sequence[Incoming], batch: Gathered
@@ -178,21 +227,26 @@ class Pipeline:
         except StoreRejected as error:
             refused = np.array(error.rows, np.intp)
             for position in np.unique(judged.source[refused]):
-                reason = f"the store refuses it: {error.reason}"
-                batch.letters.append(letter_of(messages[int(position)], reason, batch.received_at))
+                reason, kind = f"the store refuses it: {error.reason}", Reason.STORE_REFUSED
+                message = messages[int(position)]
+                batch.letters.append(letter_of(message, reason, batch.received_at, kind))
+                of_message = refused[judged.source[refused] == position]
+                batch.refuse(int(position), observations.time[of_message].astype(np.int64), kind)
             kept = np.ones(len(observations), dtype=bool)
             kept[refused] = False
             return observations.take(kept)
         return observations
 
-    def _record(self, batch: Gathered, written: ObservationBatch) -> Entry:
+    def _record(self, batch: Gathered, written: ObservationBatch | None) -> Entry:
         """Enter the batch in the book; return what it was told."""
+        shed = self._shed.take()
         try:
-            entry = entry_of(batch, self._ledger)
+            entry = entry_of(batch, self._gatherer.devices, self._ledger, shed)
             with self._book.begin() as connection:
-                write(connection, entry, batch, written)
+                write(connection, entry, batch, written, is_replay=self._is_replay)
         except BaseException:
             self._ledger.forget()  # what is in memory ran ahead of the book
+            self._shed.give_back(shed)
             raise
         self._ledger.trim()
         return entry
@@ -205,6 +259,7 @@ class Pipeline:
         """Try until it works; back off meanwhile. The broker keeps what is not acknowledged."""
         pause = 0.2
         while True:
+            self._health.asked(part)
             try:
                 done = attempt()
             except (StoreUnavailable, SQLAlchemyError) as error:
@@ -223,11 +278,10 @@ class Pipeline:
                 return done
 
     def _count(self, batch: Gathered, written: ObservationBatch, entry: Entry) -> None:
-        metrics, heard = self._metrics, entry.heard.values()
-        metrics.readings.inc(sum(h.received for h in heard))
-        metrics.duplicates.inc(sum(h.duplicate for h in heard))
-        metrics.quarantined.inc(sum(h.quarantined for h in heard))
-        metrics.lost.inc(sum(h.lost for h in heard))
+        metrics = self._metrics
+        heard = [h.device for h in entry.heard.values() if h.received_at_ms is not None]
+        metrics.seen.heard(heard, batch.received_at.timestamp())
+        metrics.account(entry.days.values())
         metrics.observations.inc(int(np.count_nonzero(written.quality != Quality.MISSING)))
         metrics.dead_letters.inc(len(batch.letters))
         self._health.wrote()

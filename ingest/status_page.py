@@ -17,6 +17,10 @@ from kahriz.errors import ConfigError
 _LOG = logging.getLogger(__name__)
 
 
+WELL = ("ok", "standing by")
+"""Who stands by for another one is well."""
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -44,7 +48,7 @@ class StatusPage:
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
                 elif path == "/health":
                     said = report()
-                    code = 200 if said["status"] == "ok" else 503
+                    code = 200 if said["status"] in WELL else 503
                     self._answer(code, "application/json", json.dumps(said).encode())
                 else:
                     self._answer(404, "text/plain", b"/metrics or /health\n")

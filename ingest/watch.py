@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from ingest.backlog import (
     BACKLOG,
     Mark,
@@ -27,7 +29,7 @@ from kahriz.alert import lifecycle, pipeline
 from kahriz.alert.lifecycle import Alerts, State, Transition
 from kahriz.book import Book, checkpoints, devices
 from kahriz.book.devices import DeviceRow
-from kahriz.clock import from_ms
+from kahriz.clock import from_ms, to_ms
 from kahriz.detect import Detection, Detector, KahrizView
 from kahriz.errors import StoreUnavailable
 from kahriz.logs import Once
@@ -39,6 +41,7 @@ from kahriz.units import Property
 _LOG = logging.getLogger(__name__)
 
 _WATER = (Property.DISCHARGE, Property.STAGE)
+_HOUR_MS = 3_600_000
 _JUST = timedelta(milliseconds=1)  # intervals are half-open, the newest reading belongs to now
 
 
@@ -119,9 +122,7 @@ class Watch:
         with self._book.begin() as connection:
             alerts = pipeline.load(connection, kahriz.id, start - pipeline.LOOKS_BACK)
         moved: list[Transition] = []
-        for instant in instants(start, now):
-            if instant < now and not _says_something(log, instant):
-                continue
+        for instant in _worth_judging(log, instants(start, now)):
             last_seen = _last_seen(rows, now) if instant == now else {}
             view = self._view(kahriz, log, last_seen, alerts, instant)
             detections = self._ask(view, alerts, instant)
@@ -193,9 +194,18 @@ def _last_seen(rows: Mapping[str, DeviceRow], now: datetime) -> dict[str, dateti
     return seen
 
 
-def _says_something(log: Mapping[DatastreamId, Series], instant: datetime) -> bool:
-    start = instant - timedelta(hours=1)
-    return any(len(series.between(start, instant + _JUST)) for series in log.values())
+def _worth_judging(
+    log: Mapping[DatastreamId, Series], candidates: Sequence[datetime]
+) -> list[datetime]:
+    """Return those of `candidates` whose last hour has any reading, and the last one always."""
+    ends = np.array([to_ms(instant) for instant in candidates], np.int64)
+    has_any = np.zeros(len(candidates), np.bool_)
+    has_any[-1] = True
+    for series in log.values():
+        time_ms = series.time.astype(np.int64)
+        before = np.searchsorted(time_ms, ends - _HOUR_MS)
+        has_any |= np.searchsorted(time_ms, ends, side="right") > before
+    return [instant for instant, has in zip(candidates, has_any.tolist(), strict=True) if has]
 
 
 def _still_firing(alerts: Alerts, detector: str) -> list[Detection]:

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.allowance import Allowance
+from ingest.ballast import MB, Ballast
+from ingest.clocks import Clocks, keep_in, recall_from
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
+from ingest.lease import RENEW_S, Lease, LeaseLost, this_process
 from ingest.loops import Loop
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Intake
+from ingest.own_clock import OwnClock
 from ingest.pipeline import Pipeline, Stopped
 from ingest.rollups import Rollups
 from ingest.sender import Sender
+from ingest.shed import Shed
 from ingest.status_page import StatusPage
+from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
-from kahriz.book import Book, checkpoints
+from kahriz.book import Book, checkpoints, devices
+from kahriz.book.days import Reason
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import DETECTORS
-from kahriz.errors import ConfigError, StoreUnavailable
+from kahriz.errors import ConfigError, KahrizError, StoreUnavailable
+from kahriz.intake_log import IntakeLog
 from kahriz.logs import Once, in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
 from kahriz.observations import DatastreamId
@@ -39,18 +49,27 @@ from kahriz.store import Store, open_store
 
 _LOG = logging.getLogger(__name__)
 
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 1.0
 DRAIN_S = 8.0
 FLOODED = 200
 
 
 class Worker:
-    """The ingest process; `at` is the pipeline's, for tests of what a crash leaves behind."""
+    """The ingest process, for as long as it holds its lease.
+
+    Parameters
+    ----------
+    stopping
+        Set from outside to end `run`.
+    at
+        The pipeline's: for tests of what a crash leaves behind.
+    """
 
     def __init__(
         self,
         settings: Settings,
         registry: Registry,
+        stopping: threading.Event | None = None,
         at: Callable[[str], object] = lambda name: None,
     ) -> None:
         _validate(settings, registry)
@@ -60,17 +79,44 @@ class Worker:
         self._clock = settings.clock.clock()
         self._metrics = Metrics()
         self._health = Health()
-        self._stopping = threading.Event()
+        self._stopping = stopping or threading.Event()
+        self._lost = threading.Event()
+        self._standing_by = ""
         self._batch = 0
+        self._in_hand_since: float | None = None
         self._once = Once(_LOG)
+        self._own_clock = OwnClock()
+        self._ballast = Ballast(
+            settings.data_dir,
+            settings.ingest.ballast_mb * MB,
+            settings.ingest.disk_warn_mb * MB,
+            self._health,
+        )
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
         self._book = Book(settings.book_url)
-        self._intake = Intake(settings.mqtt, self._metrics.shed.inc)
+        self._shed = Shed(registry.devices)
+        self._intake_log = _intake_log(settings)
+        self._lease = Lease(self._book, f"ingest:{settings.mqtt.client_id}", this_process())
+        self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
             for name in settings.notify.notifiers
         ]
+        self._clocks = Clocks(
+            round(settings.ingest.future_tolerance_s * 1000),
+            round(settings.ingest.oldest_days * 86_400_000),
+            keep_in(self._book),
+        )
+        self._gatherer = Gatherer(
+            self._registry,
+            timedelta(seconds=settings.ingest.future_tolerance_s),
+            timedelta(days=settings.ingest.oldest_days),
+            self._clocks,
+        )
         self._pipeline = self._build_pipeline()
+        self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
+        if self._intake_log is not None:
+            self._metrics.watch_intake_log(self._intake_log)
         self._page = StatusPage(
             settings.ingest.metrics_host,
             settings.ingest.metrics_port,
@@ -80,15 +126,10 @@ class Worker:
 
     def _build_pipeline(self) -> Pipeline:
         settings = self._settings.ingest
-        gatherer = Gatherer(
-            self._registry,
-            timedelta(seconds=settings.future_tolerance_s),
-            timedelta(days=settings.oldest_days),
-        )
         limits = limits_of(self._registry)
         history = History(self._registry, self._store, look_back_ms(limits))
         return Pipeline(
-            gatherer,
+            self._gatherer,
             Assessor(self._registry, Flagger(limits, history)),
             self._store,
             self._book,
@@ -96,8 +137,11 @@ class Worker:
             self._clock,
             self._metrics,
             self._health,
+            Allowance(settings.device_rate, settings.device_burst),
             timedelta(seconds=settings.retry_max_s),
-            self._at,
+            self._shed,
+            self._intake_log,
+            at=self._at,
         )
 
     def _build_loops(self) -> list[Loop]:
@@ -115,6 +159,10 @@ class Worker:
             watch.step(self._clock())
             return False
 
+        def disk_step() -> bool:
+            self._ballast.step()
+            return False
+
         def sender_step() -> bool:
             sender.step(self._clock())
             return False
@@ -124,6 +172,8 @@ class Worker:
             "watch": (watch_step, 0.5, self._is_flooded),
             "sender": (sender_step, 0.3, _never),
             "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
+            "disk watch": (disk_step, 0.5, _never),
+            "lease": (self._renew, RENEW_S, _never),
         }
         return [
             Loop(name, step, interval, self._metrics, self._health, gives_way)
@@ -132,11 +182,18 @@ class Worker:
 
     def _is_flooded(self) -> bool:
         """Whether so much comes in that what is not about keeping it can wait a little."""
-        return self._batch + self._intake.waiting() > FLOODED
+        return self._batch + len(self._intake.waiting) > FLOODED
 
     def _report(self) -> dict[str, object]:
-        self._metrics.queue.set(self._intake.waiting())
-        return self._health.report(self._intake.state, self._intake.waiting())
+        if self._standing_by:
+            return {"status": "standing by", "reason": self._standing_by, "mqtt": "not connected"}
+        return self._health.report(self._intake.state, len(self._intake.waiting))
+
+    def _oldest_s(self) -> float:
+        """Return the age of the oldest message that is not acknowledged yet; 0: all are."""
+        arrivals = (self._in_hand_since, self._intake.waiting.oldest_arrival())
+        since = min((at for at in arrivals if at is not None), default=None)
+        return 0.0 if since is None else max(time.monotonic() - since, 0.0)
 
     def _heartbeat(self) -> bool:
         if "store reads" in self._health.problems:
@@ -146,17 +203,50 @@ class Worker:
             checkpoints.put(connection, "ingest", report)
         return False
 
+    def _renew(self) -> bool:
+        try:
+            self._lease.renew()
+        except LeaseLost:
+            self._lost.set()
+            self._pipeline.stop()
+            raise
+        return False
+
+    def _shed_overflow(self, messages: Sequence[Incoming]) -> None:
+        self._metrics.shed.labels("overflow").inc(len(messages))
+        self._shed.add([message.topic for message in messages], Reason.OVERFLOW)
+
     def stop(self) -> None:
         """Finish what is in hand and end `run`; safe from a signal handler."""
         self._stopping.set()
 
-    def run(self) -> None:
-        """Work until `stop`; then drain what was taken, at most for some seconds."""
-        if not self._open_book():
-            return
-        self._ask_store()
-        loops = self._build_loops()
+    def run(self) -> bool:
+        """Work until `stop`; then drain what was taken, at most for some seconds.
+
+        Returns whether the lease was lost: then another one is at work, and a new worker may
+        stand by for it.
+        """
         self._page.start()
+        loops: list[Loop] = []
+        try:
+            self._ballast.step()  # a full disk would not even let the book open
+            is_ready = self._until_book(self._book.migrate) and self._stand_by()
+            if is_ready and self._until_book(self._recall):
+                _collect_seldom()
+                self._ask_store()
+                loops += self._build_loops()
+                self._start(loops)
+                self._work()
+        except LeaseLost as error:
+            self._lost.set()
+            _LOG.warning("another one is at work", extra={"reason": str(error)})
+        except Stopped:
+            _LOG.warning("stopped while something was away; the broker keeps what was not stored")
+        finally:
+            self._close(loops)
+        return self._lost.is_set()
+
+    def _start(self, loops: list[Loop]) -> None:
         _LOG.info(
             "started",
             extra={
@@ -169,28 +259,71 @@ class Worker:
         self._intake.start()
         guard = threading.Thread(target=self._give_up_waiting, name="drain", daemon=True)
         guard.start()
-        try:
-            while not self._stopping.is_set():
-                messages = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
-                self._batch = len(messages)
-                if messages:
-                    self._pipeline.process(messages)
-        except Stopped:
-            _LOG.warning("stopped while something was away; the broker keeps what was not stored")
-        finally:
-            self._close(loops)
 
-    def _open_book(self) -> bool:
-        """Bring the book up to date, waiting for a server that is down; False: told to stop."""
+    def _work(self) -> None:
+        while not self._is_over():
+            if self._is_clock_wrong() or self._is_disk_full():
+                continue
+            messages, since = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
+            self._batch = len(messages)
+            if messages:
+                self._in_hand_since = since
+                self._pipeline.process(messages, since)
+                self._in_hand_since = None
+
+    def _is_over(self) -> bool:
+        return self._stopping.is_set() or self._lost.is_set()
+
+    def _stand_by(self) -> bool:
+        """Wait until nobody else is at work; False: told to stop."""
+        if not self._lease.wait(self._stopping, self._say_standing_by):
+            return False
+        self._book.fence(self._lease.fence)
+        return True
+
+    def _say_standing_by(self, reason: str) -> None:
+        self._standing_by = reason
+
+    def _is_disk_full(self) -> bool:
+        """Wait a little where there is no room: what is left is not for new readings."""
+        if self._ballast.is_full:
+            self._stopping.wait(0.2)
+        return self._ballast.is_full
+
+    def _until_book(self, attempt: Callable[[], None]) -> bool:
+        """Try until the book is there, waiting for a server that is down; False: told to stop."""
         while True:
             try:
-                self._book.migrate()
+                attempt()
             except (StoreUnavailable, SQLAlchemyError) as error:
                 self._once.failed("book", in_one_line(error))
+                self._health.failed("book", in_one_line(error))
                 if self._stopping.wait(2.0):
                     return False
             else:
+                self._once.worked("book")
+                self._health.worked("book")
                 return True
+
+    def _recall(self) -> None:
+        """Take in the last words of the one that was at work before us."""
+        recall_from(self._book, self._clocks)
+        with self._book.read() as connection:
+            heartbeat = checkpoints.get(connection, "ingest")
+            self._gatherer.lorawan.restore(devices.list_devices(connection))
+        self._own_clock.has_been((heartbeat or {}).get("wall_ms", 0))
+
+    def _is_clock_wrong(self) -> bool:
+        """Wait a little where our own clock cannot be believed: then nothing is taken."""
+        problem = self._own_clock.problem()
+        if not problem:
+            self._once.worked("clock")
+            self._health.worked("clock")
+            return False
+        self._once.failed("clock", problem)
+        self._health.failed("clock", problem)
+        self._stopping.wait(0.5)
+        return True
 
     def _ask_store(self) -> None:
         """Make the embedded store's file for readers, and say at once if the store is down."""
@@ -204,7 +337,9 @@ class Worker:
             self._health.worked("store reads")
 
     def _give_up_waiting(self) -> None:
-        self._stopping.wait()
+        while not self._stopping.wait(0.5):
+            if self._lost.is_set():
+                return
         time.sleep(DRAIN_S)
         self._pipeline.stop()
 
@@ -214,10 +349,20 @@ class Worker:
         self._intake.stop()
         for loop in loops:
             loop.join(5)
+        self._release()
         self._page.stop()
+        if self._intake_log is not None:
+            self._intake_log.close()
         self._store.close()
         self._book.close()
         _LOG.info("stopped")
+
+    def _release(self) -> None:
+        try:
+            self._lease.release()
+        except (KahrizError, SQLAlchemyError) as error:
+            # Lost, or the book is away: then it runs out by itself.
+            _LOG.debug("lease not released", extra={"reason": in_one_line(error)})
 
 
 class History:
@@ -246,6 +391,19 @@ class History:
         start = from_ms(before_ms - int(self._look_back_ms[stream]))
         series = self._store.series(datastream, start, from_ms(before_ms))
         return series.time.astype(np.int64), series.value
+
+
+def _intake_log(settings: Settings) -> IntakeLog | None:
+    keep = timedelta(hours=settings.ingest.intake_log_hours)
+    most = settings.ingest.intake_log_mb * 2**20
+    return IntakeLog(settings.intake_log, keep, most) if keep else None
+
+
+def _collect_seldom() -> None:
+    """Let Python look for cycles seldom: a batch is thousands of objects and none of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def _never() -> bool:

@@ -54,10 +54,16 @@ class MqttSettings(BaseModel):
     tls_ca: Path | None = None
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     """MQTT version; auto: 5, and 3.1.1 where the broker does not know 5."""
+    transport: Literal["tcp", "websockets"] = "tcp"
+    """How the broker is reached; WebSocket passes where only the web does, and costs more."""
+    websocket_path: str = Field("/mqtt", pattern="^/")
+    """Path of the broker's WebSocket."""
     shared_group: str = Field("", pattern=GROUP_PATTERN)
     """Name of an MQTT shared subscription, where several ingest workers share the load."""
-    max_inflight: int = Field(8000, ge=1, le=65535)
+    max_inflight: int = Field(20_000, ge=1, le=65535)
     """Messages the broker may send us before we acknowledge the first."""
+    max_waiting_mb: int = Field(32, ge=1, le=4096)
+    """Payloads that may wait to be stored; what is more stays in the network and at the broker."""
 
 
 class ApiSettings(BaseModel):
@@ -93,14 +99,26 @@ class IngestSettings(BaseModel):
     """How readings are gathered into batches."""
 
     model_config = _CONFIG
-    max_batch: int = Field(5000, ge=1, le=100_000)
+    max_batch: int = Field(10_000, ge=1, le=100_000)
     """Messages written together at most."""
     future_tolerance_s: float = Field(120.0, ge=0, le=86_400)
     """A device's time this far ahead of ours is still believed."""
     oldest_days: float = Field(7300.0, gt=0, le=36_500)
     """A device's time longer ago than this is not believed."""
+    device_rate: float = Field(50.0, gt=0, le=100_000)
+    """Messages a second that one device may go on sending."""
+    device_burst: int = Field(20_000, ge=1, le=10_000_000)
+    """Messages that one device may send at once after a silence, as a backlog."""
     retry_max_s: float = Field(30.0, gt=0, le=3600)
     """Longest pause between two tries at a store that is down."""
+    intake_log_hours: float = Field(48.0, ge=0, le=8760)
+    """How long every message is kept as it came; 0: not at all."""
+    intake_log_mb: int = Field(1024, ge=1, le=1_000_000)
+    """MiB of it at most; beyond, the oldest goes first."""
+    ballast_mb: int = Field(16, ge=0, le=100_000)
+    """Megabytes kept in reserve in the data directory for a full disk; 0: none."""
+    disk_warn_mb: int = Field(256, ge=0)
+    """Free megabytes below which /health warns."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, ge=0, le=65535)
     """Where ingest answers /metrics and /health; port 0 takes any free one and logs it."""
@@ -192,6 +210,11 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """The store's address, the default filled in."""
         return self.store.url or f"sqlite:///{self.data_dir / 'observations.sqlite'}"
+
+    @property
+    def intake_log(self) -> Path:
+        """The folder of the raw intake."""
+        return self.data_dir / "intake"
 
     @property
     def book_url(self) -> str:

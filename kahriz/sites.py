@@ -54,6 +54,9 @@ Pair = Annotated[tuple[float, float], AfterValidator(_ascending)]
 INGEST_LOGIN = "kahriz-ingest"
 """User name under which ingest hears every device; no device may have it."""
 
+CHIRPSTACK_LOGIN = "kahriz-chirpstack"
+"""User name under which ChirpStack tells of LoRaWAN devices; no device may have it either."""
+
 
 class SiteKind(StrEnum):
     """Where along the water's way a site lies."""
@@ -107,8 +110,8 @@ class Sensor(BaseModel):
     @field_validator("device")
     @classmethod
     def _name_is_free(cls, device: str) -> str:
-        if device == INGEST_LOGIN:
-            raise ValueError("is ingest's own name at the broker; a device needs another")
+        if device in (INGEST_LOGIN, CHIRPSTACK_LOGIN):
+            raise ValueError("is a name of the service's own at the broker; a device needs another")
         return device
 
     @field_validator("channel")
@@ -126,6 +129,42 @@ class Sensor(BaseModel):
     def measures(self) -> Property:
         """The property it measures."""
         return property_of(self.channel)
+
+
+class PayloadChannel(BaseModel):
+    """What a ready-made device calls one of its values, and which channel that is."""
+
+    model_config = _CONFIG
+    name: str = Field(min_length=1, max_length=64)
+    """As the payload's decoder names it: ``analog_in_1``, ``level``."""
+    channel: str
+    """One of the device's channels, as at its sensors."""
+    times: float = 1.0
+    over: float = Field(1.0, gt=0)
+    plus: float = 0.0
+    """The channel's value is value * times / over + plus; ``over = 100`` makes metres of cm."""
+
+    def converted(self, value: float) -> float:
+        """Return `value` in the channel's unit."""
+        return value * self.times / self.over + self.plus
+
+
+class Device(BaseModel):
+    """How a device's payload is read, where the payload itself does not say it (LoRaWAN)."""
+
+    model_config = _CONFIG
+    id: Slug
+    """As at its sensors; of a LoRaWAN device its DevEUI in lower case."""
+    payload: str
+    """A name of ``kahriz.codec.payload.PAYLOAD_DECODERS``: compact_v1, cayenne_lpp, object."""
+    channel: tuple[PayloadChannel, ...] = ()
+    """Without any: the payload's names are the channels'. With some: others are left out."""
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Device:
+        for what in ("name", "channel"):
+            _refuse_twice(what, [getattr(entry, what) for entry in self.channel])
+        return self
 
 
 class Site(BaseModel):
@@ -202,6 +241,7 @@ class Kahriz(BaseModel):
     """Repeated by every message that sends somebody to a shaft (mines, bad air)."""
     norms: tuple[Norm, ...] = DEFAULT_NORMS
     site: tuple[Site, ...] = Field(min_length=1)
+    device: tuple[Device, ...] = ()
     contact: tuple[Contact, ...] = ()
     placeholder: tuple[str, ...] = ()
     """Fields whose value is a placeholder, not public or not yet known."""
@@ -214,6 +254,23 @@ class Kahriz(BaseModel):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{name!r} is no IANA time zone") from error
         return name
+
+    @model_validator(mode="after")
+    def _devices_measure_here(self) -> Kahriz:
+        _refuse_twice("device", [d.id for d in self.device])
+        sensors = [sensor for site in self.site for sensor in site.sensor]
+        for device in self.device:
+            channels = {sensor.channel for sensor in sensors if sensor.device == device.id}
+            if not channels:
+                raise ValueError(f"device {device.id!r} has no sensor on kahriz {self.id!r}")
+            for entry in device.channel:
+                if entry.channel not in channels:
+                    valid = ", ".join(sorted(channels))
+                    raise ValueError(
+                        f"device {device.id!r} has no sensor with channel {entry.channel!r}:"
+                        f" valid are {valid}"
+                    )
+        return self
 
     @property
     def zone(self) -> ZoneInfo:
@@ -332,6 +389,11 @@ class Registry(BaseModel):
         """The kahriz each device belongs to."""
         return {d.sensor.device: d.kahriz for d in self.datastreams if d.sensor is not None}
 
+    @cached_property
+    def payloads(self) -> Mapping[str, Device]:
+        """How the payload of each device is read that has an entry of its own."""
+        return {d.id: d for k in self.kahriz for d in k.device}
+
     def find(self, kahriz: str) -> Kahriz:
         """Return one kahriz; NotFoundError if there is none of that id."""
         for k in self.kahriz:
@@ -387,6 +449,8 @@ _LEVELS: dict[str, type[BaseModel]] = {
     "kahriz": Kahriz,
     "site": Site,
     "sensor": Sensor,
+    "device": Device,
+    "channel": PayloadChannel,
     "rating": RatingEntry,
     "contact": Contact,
     "norms": Norm,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ingest.mqtt import Incoming
+from ingest.outbox import Note
+from ingest.waiting import Incoming
 from kahriz.observations import DatastreamId, Observation, ObservationBatch, Series
 from kahriz.store import Store
 
@@ -34,8 +35,8 @@ class FakeBroker:
     def acknowledge(self, messages: Sequence[Incoming]) -> None:
         self.acknowledged += messages
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        self.published.append((topic, payload))
+    def publish(self, notes: Iterable[Note]) -> None:
+        self.published += [(note.topic, note.payload) for note in notes]
 
 
 @dataclass

@@ -172,6 +172,13 @@ def _own_folder(owner: int | None = None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def certificate(crt: Path, key: Path) -> None:
+    """Make a certificate for localhost that is its own authority."""
+    make = [str(program("openssl", "openssl")), "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
+    make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*make, "-keyout", key, "-out", crt], check=True, capture_output=True)
+
+
 def _accepts(port: int) -> bool:
     try:
         with socket.create_connection((_HOST, port), timeout=1):

@@ -39,6 +39,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "rating": ("stats",),
     "store": (),
     "book": (),
+    "intake_log": (),
     "stats": (),
     "detect": ("stats",),
     "notify": (),
@@ -48,7 +49,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
 SIMULATOR_SEES = ("codec", "rating", *BASE)
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "paho": ("ingest/mqtt.py", "ingest/bulk.py", "firmware_sim/device.py"),
+    "paho": ("ingest/mqtt.py", "ingest/session.py", "ingest/bulk.py", "firmware_sim/device.py"),
     "influxdb_client": ("kahriz/store/influx*.py",),
     "fastapi": ("api/*",),
     "starlette": ("api/*",),

@@ -21,12 +21,23 @@ from kahriz.book import Book
 from kahriz.cli import build
 from kahriz.clock import system_clock
 from kahriz.codec import CODECS
+from kahriz.codec.payload import PAYLOAD_DECODERS
 from kahriz.detect import DETECTORS
 from kahriz.notify import NOTIFIERS
 from kahriz.quality import TESTS
 from kahriz.rating import RATINGS
 from kahriz.settings import PREFIX, Settings
-from kahriz.sites import Contact, Kahriz, Norm, RatingEntry, Sensor, Site, load_registry
+from kahriz.sites import (
+    Contact,
+    Device,
+    Kahriz,
+    Norm,
+    PayloadChannel,
+    RatingEntry,
+    Sensor,
+    Site,
+    load_registry,
+)
 from kahriz.store import STORES, open_store
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +45,7 @@ DOCS = ROOT / "docs"
 
 SEAMS: dict[str, tuple[dict[str, str], str]] = {
     "codec": (CODECS, "wire-format.md"),
+    "payload decoder": (PAYLOAD_DECODERS, "lorawan.md"),
     "quality test": (TESTS, "quality.md"),
     "rating": (RATINGS, "quality.md"),
     "store": (STORES, "stores.md"),
@@ -96,7 +108,9 @@ def test_every_setting_is_documented(variable: str) -> None:
     assert _mentions(text, variable)
 
 
-@pytest.mark.parametrize("model", [Kahriz, Site, Sensor, RatingEntry, Contact, Norm])
+@pytest.mark.parametrize(
+    "model", [Kahriz, Site, Sensor, Device, PayloadChannel, RatingEntry, Contact, Norm]
+)
 def test_every_key_of_the_registry_is_documented(model: type[BaseModel]) -> None:
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
 

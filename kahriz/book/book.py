@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class Book:
 
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
+        self._check: Callable[[Connection], None] = _no_check
         self._is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(self.url) if self._is_sqlite else _postgres_engine(self.url)
         # One state of the book for the whole block on both, and no way to change it.
@@ -60,6 +61,13 @@ class Book:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         )
+
+    def fence(self, check: Callable[[Connection], None]) -> None:
+        """Call `check` at the beginning of each transaction that may write.
+
+        What it raises ends the transaction: a process that may not write any more cannot.
+        """
+        self._check = check
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -74,6 +82,7 @@ class Book:
             The database cannot be reached or cannot take this now; nothing was changed.
         """
         with self._explained(), self.engine.begin() as connection:
+            self._check(connection)
             yield connection
 
     @contextmanager
@@ -142,6 +151,10 @@ class Book:
             cause = error.orig if isinstance(error, exc.DBAPIError) else error
             reason = " ".join(str(cause).split())
             raise StoreUnavailable(f"book {self.url}: {reason}") from cause
+
+
+def _no_check(connection: Connection) -> None:
+    """Let every transaction begin."""
 
 
 def _parsed(url: str) -> URL:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection, case, select
 
 from kahriz.book.tables import device as device_table
-from kahriz.book.upsert import excluded, upsert
+from kahriz.book.upsert import excluded, statement_of, upsert
 
 
 @dataclass(slots=True)
 class Heard:
-    """What one batch adds to what is known of one device; counts are readings."""
+    """What one batch adds to what is known of one device; counts are readings.
+
+    ``received_at_ms`` is None where nothing that could be read came from it: a device that speaks
+    nonsense is as silent about the water as one that says nothing.
+    """
 
     device: str
-    received_at_ms: int
+    received_at_ms: int | None = None
     boot: int | None = None
     last_seq: int | None = None
     last_time_ms: int | None = None
@@ -25,6 +31,7 @@ class Heard:
     duplicate: int = 0
     quarantined: int = 0
     lost: int = 0
+    shed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +49,16 @@ class DeviceRow:
     duplicate: int
     quarantined: int
     lost: int
+    shed: int = 0
+
+    @property
+    def stored(self) -> int:
+        """Readings that are in the store."""
+        return self.received - self.duplicate - self.quarantined - self.shed
 
 
-_COUNTS = ("received", "duplicate", "quarantined", "lost")
+_HEARD = tuple(f.name for f in fields(Heard))
+_COUNTS = ("received", "duplicate", "quarantined", "lost", "shed")
 
 
 def put_heard(connection: Connection, heard: Iterable[Heard]) -> None:
@@ -52,22 +66,29 @@ def put_heard(connection: Connection, heard: Iterable[Heard]) -> None:
 
     A boot is newer by its number; but one that was drawn says so by a later reading only.
     """
-    rows = [{f.name: getattr(h, f.name) for f in fields(Heard)} for h in heard]
-    if not rows:
-        return
+    rows = [{name: getattr(h, name) for name in _HEARD} for h in heard]
+    if rows:
+        connection.execute(_put_heard(connection.dialect.name), rows)
+
+
+@lru_cache(maxsize=2)
+def _put_heard(dialect: str) -> Any:
+    # Once a batch, and making it takes longer than running it for a hundred devices.
     old, new = device_table.c, excluded(device_table)
     further = (new.boot == old.boot) & (new.last_seq > old.last_seq)
     later = (old.last_time_ms.is_(None)) | (new.last_time_ms > old.last_time_ms)
     drawn_anew = (new.boot != old.boot) & (new.last_time_ms > old.last_time_ms)
     newer_boot = (old.boot.is_(None)) | (new.boot > old.boot) | drawn_anew
     update = {name: old[name] + new[name] for name in _COUNTS} | {
-        "received_at_ms": new.received_at_ms,
+        "received_at_ms": case(
+            (new.received_at_ms.is_not(None), new.received_at_ms), else_=old.received_at_ms
+        ),
         "last_seq": case((newer_boot | further, new.last_seq), else_=old.last_seq),
         "boot": case((newer_boot, new.boot), else_=old.boot),
         "last_time_ms": case((later, new.last_time_ms), else_=old.last_time_ms),
         "firmware": case((new.firmware.is_not(None), new.firmware), else_=old.firmware),
     }
-    upsert(connection, device_table, rows, ("device",), update)
+    return statement_of(dialect, device_table, ("device",), update)
 
 
 def put_status(

@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Date,
     Float,
     ForeignKey,
     Index,
@@ -70,10 +71,9 @@ boot = Table(
     metadata,
     Column("device", String(40), primary_key=True),
     Column("boot", BigInteger, primary_key=True),
-    Column(
-        "floor_seq", BigInteger, nullable=False
-    ),  # the oldest reading it still held, or began with
+    Column("floor_seq", BigInteger, nullable=False),  # the oldest reading it still held
     Column("first_heard_ms", BigInteger, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),  # the floor when it was first heard
 )
 
 device = Table(
@@ -92,13 +92,57 @@ device = Table(
     Column("duplicate", BigInteger, nullable=False, server_default="0"),
     Column("quarantined", BigInteger, nullable=False, server_default="0"),
     Column("lost", BigInteger, nullable=False, server_default="0"),  # holes it no longer can fill
+    Column("shed", BigInteger, nullable=False, server_default="0"),
+)
+
+# UTC day of receipt; counts are readings: received = stored + duplicate + quarantined + shed.
+device_day = Table(
+    "device_day",
+    metadata,
+    Column("device", String(40), primary_key=True),  # "": whatever no known device sent
+    Column("day", Date, primary_key=True),
+    Column("received", BigInteger, nullable=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("duplicate", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+)
+
+device_day_reason = Table(
+    "device_day_reason",
+    metadata,
+    Column("device", String(40), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("fate", String(12), primary_key=True),  # quarantined | shed
+    Column("reason", String(24), primary_key=True),
+    Column("n", BigInteger, nullable=False),
+)
+
+device_clock = Table(
+    "device_clock",
+    metadata,
+    Column("device", String(40), primary_key=True),
+    Column("boot", BigInteger, primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True),
+    Column("offset_ms", BigInteger, nullable=False),  # what is added to the device's time
+    Column("booted_at_ms", BigInteger, nullable=False),  # by our clock
+    Column("decided_at_ms", BigInteger, nullable=False),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(140), primary_key=True),
+    Column("token", String(32), nullable=False),  # another one each time it is taken
+    Column("holder", JSON, nullable=False),  # host, where its process numbers hold, pid, start
+    Column("beat", BigInteger, nullable=False),  # counts up while the holder is at work
+    Column("taken_at_ms", BigInteger, nullable=False),
 )
 
 dead_letter = Table(
     "dead_letter",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("received_at_ms", BigInteger, nullable=False, index=True),
+    Column("received_at_ms", BigInteger, nullable=False),
     Column("topic", Text, nullable=False),
     Column("device", String(40)),
     Column("reason", Text, nullable=False),
@@ -106,7 +150,10 @@ dead_letter = Table(
     Column("size", Integer, nullable=False),  # bytes it had
     Column("digest", String(64), nullable=False),  # SHA-256 of the whole payload and topic
     Column("times", Integer, nullable=False, server_default="1"),
+    Column("kind", String(24)),  # the kind of reason, as in device_day_reason
     UniqueConstraint("digest"),
+    # Age and size together: what is to go is found without reading a single payload.
+    Index("dead_letter_by_age", "received_at_ms", "size"),
 )
 
 alert = Table(

@@ -20,6 +20,7 @@ def upsert(
     keys: Sequence[str],
     update: Sequence[str] | Mapping[str, Any],
     where: ColumnElement[bool] | None = None,
+    adding: Sequence[str] = (),
 ) -> None:
     """Insert `rows`; where a row of the same `keys` exists, change it as `update` says.
 
@@ -37,14 +38,16 @@ def upsert(
         exists stays as it is.
     where
         Change the row that exists only where this holds.
+    adding
+        Names of columns to which the new row's value is added.
     """
     if not rows:
         return
     dialect, key = connection.dialect.name, tuple(keys)
     if where is None and not isinstance(update, Mapping):
-        statement = _plain(dialect, table, key, tuple(update))
+        statement = _plain(dialect, table, key, tuple(update), tuple(adding))
     else:
-        statement = _statement(dialect, table, key, update, where)
+        statement = statement_of(dialect, table, key, update, where, adding)
     connection.execute(statement, list(rows))
 
 
@@ -55,24 +58,33 @@ def excluded(table: Table) -> ColumnCollection[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _plain(dialect: str, table: Table, keys: tuple[str, ...], update: tuple[str, ...]) -> Any:
+def _plain(
+    dialect: str,
+    table: Table,
+    keys: tuple[str, ...],
+    update: tuple[str, ...],
+    adding: tuple[str, ...],
+) -> Any:
     # Making a statement takes longer than inserting a few rows with it.
-    return _statement(dialect, table, keys, update, None)
+    return statement_of(dialect, table, keys, update, None, adding)
 
 
-def _statement(
+def statement_of(
     dialect: str,
     table: Table,
     keys: tuple[str, ...],
     update: Sequence[str] | Mapping[str, Any],
-    where: ColumnElement[bool] | None,
+    where: ColumnElement[bool] | None = None,
+    adding: Sequence[str] = (),
 ) -> Any:
+    """Return the statement of `upsert`, for whoever runs the same one often and keeps it."""
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    if not update:
+    if not update and not adding:
         return insert.on_conflict_do_nothing(index_elements=keys)
     changes = (
         dict(update)
         if isinstance(update, Mapping)
         else {name: excluded(table)[name] for name in update}
     )
+    changes |= {name: table.c[name] + excluded(table)[name] for name in adding}
     return insert.on_conflict_do_update(index_elements=keys, set_=changes, where=where)

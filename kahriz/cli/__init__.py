@@ -13,7 +13,17 @@ import typer
 
 from kahriz.errors import ConfigError, KahrizError
 
-_COMMANDS: tuple[str, ...] = ("demo", "ingest", "api", "sim", "keys", "credentials")
+_COMMANDS: tuple[str, ...] = (
+    "demo",
+    "ingest",
+    "api",
+    "sim",
+    "keys",
+    "credentials",
+    "dead_letters",
+    "replay",
+    "audit",
+)
 
 
 def build() -> typer.Typer:

@@ -9,7 +9,8 @@ Contract of every codec:
   stated that it had none (``null``); NaN, Infinity and numbers beyond float are DecodeErrors.
 - Instants are whole milliseconds since 1970, as the device gave them: whether they can be true is
   judged later, where there is a clock.
-- `encode` of what was decoded decodes to the same again.
+- `encode` of what was decoded decodes to the same again. In what order a reading names its channels
+  says nothing, and a codec may change it the first time.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ MAX_PAYLOAD = 16 * 1024
 CODECS: dict[str, str] = {
     "json_v1": "kahriz.codec.json_v1:JsonV1",
     "senml": "kahriz.codec.senml:SenML",
+    "compact_v1": "kahriz.codec.compact:Compact",
 }
 
 

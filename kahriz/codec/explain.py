@@ -15,6 +15,14 @@ from kahriz.codec import MAX_PAYLOAD
 from kahriz.errors import DecodeError
 
 _WHOLE = re.compile(r"[0-9]+")
+# Far from 1 a number takes microseconds to read, and 16 KiB have room for thousands.
+_FAR = re.compile(rb"[eE][+-]?0*[1-9][0-9]{2}")
+FAR_FROM = 3072
+"""Bytes a payload has more than, before it can have room for too many of them."""
+
+MAX_FAR = 256
+"""Numbers with an exponent of three digits or more in one payload: no water needs one."""
+
 _SHOWN = 40
 _TAIL = 20
 _TOP_LEVEL: dict[str, tuple[bool, int]] = {
@@ -32,7 +40,7 @@ class Written(str):
 
 
 def check_text(payload: bytes) -> None:
-    """Raise DecodeError unless `payload` is 1 byte to 16 KiB of UTF-8."""
+    """Raise DecodeError unless `payload` is 1 byte to 16 KiB of UTF-8, quick to read as numbers."""
     if not payload:
         raise DecodeError("", "empty payload")
     if len(payload) > MAX_PAYLOAD:
@@ -44,6 +52,14 @@ def check_text(payload: bytes) -> None:
             raise DecodeError(
                 "", f"not UTF-8: byte {payload[error.start]:#04x} at {error.start}"
             ) from error
+    if is_slow_to_read(payload):
+        n = len(_FAR.findall(payload))
+        raise DecodeError("", f"{n} numbers with exponents beyond 99, at most {MAX_FAR} are read")
+
+
+def is_slow_to_read(payload: bytes) -> bool:
+    """Return whether `payload` has so many numbers far from 1 that reading it takes too long."""
+    return len(payload) > FAR_FROM and len(_FAR.findall(payload)) > MAX_FAR
 
 
 def read_slowly(payload: bytes) -> Any:
@@ -59,7 +75,10 @@ def read_slowly(payload: bytes) -> Any:
 
 def shown(value: Any) -> str:
     """Return `value` as it would stand in JSON, cut to one short line."""
-    text = value if isinstance(value, Written) else json.dumps(value, ensure_ascii=False)
+    try:
+        text = value if isinstance(value, Written) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "nested too deeply"
     # JSON may escape half of a surrogate pair, which no file and no database takes as text.
     text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

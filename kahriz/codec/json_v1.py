@@ -15,6 +15,7 @@ The whole contract with examples: docs/wire-format.md.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from itertools import groupby, repeat
 from math import nan
 from operator import itemgetter
@@ -30,16 +31,18 @@ from kahriz.observations import Readings
 MAX_CHANNELS = 64
 """Channels in one reading: a device has a handful, thousands are an attack or a fault."""
 
-_U32_MAX = 2**32 - 1
-_U32 = Annotated[int, msgspec.Meta(ge=0, le=_U32_MAX)]
+U32_MAX = 2**32 - 1
+_U32 = Annotated[int, msgspec.Meta(ge=0, le=U32_MAX)]
 _MS = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 _CHANNEL = re.compile(r"[a-z0-9_]{1,64}")
 _NAMES_KEPT = 1024
-_BATTERY = "battery_v"
+BATTERY = "battery_v"
 _Columns = tuple[list[int], list[int], list[str], list[float | None]]
 
 
-class _Payload(msgspec.Struct, gc=False, omit_defaults=True):
+class Payload(msgspec.Struct, gc=False, omit_defaults=True):
+    """The object as it is typed; `JsonV1` judges the rest."""
+
     boot: _U32
     seq: _U32
     r: Annotated[list[tuple[_MS, dict[str, float | None]]], msgspec.Meta(min_length=1)]
@@ -57,10 +60,11 @@ class JsonV1:
     """
 
     def __init__(self) -> None:
-        self._decoder = msgspec.json.Decoder(_Payload)
+        self._decoder = msgspec.json.Decoder(Payload)
         self._encoder = msgspec.json.Encoder()
         # Names seen to be well formed: a device repeats the same few for years.
         self._names: set[str] = set()
+        self._typed = self._decoder.decode
 
     def decode(self, payload: bytes) -> Readings:
         """Return what `payload` says; raise DecodeError naming the key, the channel and the value.
@@ -76,10 +80,24 @@ class JsonV1:
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise DecodeError("", explain_json_v1(payload, error)) from error
         if said.battery_v is not None:
-            said.r[-1][1].setdefault(_BATTERY, said.battery_v)
-        if said.seq + len(said.r) - 1 > _U32_MAX:
+            said.r[-1][1].setdefault(BATTERY, said.battery_v)
+        if said.seq + len(said.r) - 1 > U32_MAX:
             raise DecodeError("", f"seq {said.seq} with {len(said.r)} readings runs over 2**32")
         return self._columns(said)
+
+    def typed_many(self, payloads: Sequence[bytes]) -> list[Payload]:
+        """Return `payloads` typed and not judged further; msgspec's errors come out."""
+        return list(map(self._typed, payloads))
+
+    def knows(self, channels: Iterable[str]) -> bool:
+        """Return whether all of `channels` were seen and well formed, or are it now."""
+        if self._names.issuperset(channels):
+            return True
+        try:
+            self._check_names(channels)
+        except DecodeError:
+            return False
+        return True
 
     def encode(self, readings: Readings) -> bytes:
         """Return the payload that says `readings`.
@@ -92,7 +110,7 @@ class JsonV1:
         if readings.boot is None or readings.first_seq is None:
             raise ValueError("json_v1 needs boot and first_seq")
         payload = self._encoder.encode(
-            _Payload(
+            Payload(
                 boot=readings.boot,
                 seq=readings.first_seq,
                 r=_by_reading(readings),
@@ -105,7 +123,7 @@ class JsonV1:
             raise ValueError(f"{len(payload)} bytes are more than the {MAX_PAYLOAD} of a payload")
         return payload
 
-    def _columns(self, said: _Payload) -> Readings:
+    def _columns(self, said: Payload) -> Readings:
         if len(said.r) == 1:
             row, time_ms, channel, value = _one_reading(*said.r[0])
         else:
@@ -126,11 +144,11 @@ class JsonV1:
             said.fw,
         )
 
-    def _check_names(self, channels: list[str]) -> None:
+    def _check_names(self, channels: Iterable[str]) -> None:
         for name in channels:
             if not _CHANNEL.fullmatch(name):
                 raise DecodeError(
-                    "", f"channel {name[:64]!r}: expected at most 64 of a-z, 0-9 and _"
+                    "", f"channel {name[:24]!r}: expected at most 64 of a-z, 0-9 and _"
                 )
             if len(self._names) < _NAMES_KEPT:
                 self._names.add(name)

@@ -14,13 +14,14 @@ Limits: no boot and no sequence numbers, so a hole in the series cannot be told 
 (json_v1 can); no clock here, so times relative to "now" are refused; sums (``s``) and values
 that are no numbers (``vs vb vd``) are refused.
 
-Source: RFC 8428, Sensor Measurement Lists; RFC 8798, additional units.
+Source: RFC 8428, Sensor Measurement Lists; RFC 8798, additional units; RFC 9100, versions.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import isfinite
 from sys import float_info
 from typing import Any
@@ -40,7 +41,13 @@ from kahriz.errors import DecodeError
 from kahriz.observations import Readings
 
 VERSION = 10
-"""The SenML version of RFC 8428; a payload that asks for a later one is refused."""
+"""The SenML version of RFC 8428."""
+
+SECONDARY_UNITS = VERSION + 2**4
+"""The version that asks for secondary units as well (RFC 9100); any other later one is refused."""
+
+LONGEST_NAME = 256
+"""Characters of base name and name together."""
 
 ABSOLUTE_FROM_S = 2**28
 """Times below this many seconds are relative to the receiver's now (RFC 8428, 4.5.3)."""
@@ -49,10 +56,11 @@ _LATEST_S = 2**53 / 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
 _SPLIT = re.compile(r"[:/]")
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
-_NUMBERS = ("bt", "bv", "bver", "t", "v", "ut", "bs", "s")
-_TEXTS = ("bn", "bu", "n", "u")
+_LARGEST = float_info.max
+_NUMBERS = frozenset({"bt", "bv", "bver", "t", "v", "ut", "bs", "s"})
+_TEXTS = frozenset({"bn", "bu", "n", "u"})
 _BASE_ONLY = frozenset({"bn", "bt", "bu", "bv", "bver"})
-_REFUSED = ("vs", "vb", "vd", "s", "bs")
+_REFUSED = frozenset({"vs", "vb", "vd", "s", "bs"})
 
 
 @dataclass(slots=True)
@@ -111,8 +119,9 @@ class SenML:
         columns, base = _Columns(), _Base()
         for i, record in enumerate(records):
             _check_types(i, record)
-            base.take(record)
-            if record.keys() - _BASE_ONLY:
+            if not _BASE_ONLY.isdisjoint(record):
+                base.take(record)
+            if not _BASE_ONLY.issuperset(record):
                 columns.add(*_resolved(i, record, base))
         if not columns.row:
             raise DecodeError("", "no record with a value")
@@ -162,33 +171,47 @@ def _check_sayable(time_ms: int, channel: str, value: float) -> None:
 def _resolved(i: int, record: dict[str, Any], base: _Base) -> tuple[int, str, float]:
     """Return (time_ms, channel, value) of record `i` with the base fields added (RFC 8428, 4.6)."""
     name = base.name + record.get("n", "")
+    try:
+        last, channel = _named(name)
+        if "v" not in record or not _REFUSED.isdisjoint(record):
+            raise _no_number(record)
+        # As floats: two whole numbers that fit a float can have a sum that does not.
+        value = converted(last, float(base.value) + record["v"], record.get("u", base.unit))
+        if not isfinite(value):
+            raise DecodeError("", f"value {value} is not finite")
+        return _instant(base.time, record.get("t", 0)), channel, value
+    except DecodeError as error:
+        raise DecodeError("", f"record {i} {shown(name)}: {error.reason}") from error
+
+
+@lru_cache(maxsize=1024)
+def _named(name: str) -> tuple[str, str]:
+    """Return (the last part of a SenML name, the channel it means)."""
+    if len(name) > LONGEST_NAME:
+        raise DecodeError("", f"a name of {len(name)} characters, at most {LONGEST_NAME} are read")
     if not _NAME.fullmatch(name):
-        raise DecodeError("", f"record {i}: {shown(name)} is not a SenML name")
-    where = f"record {i} {shown(name)}"
-    for key in _REFUSED:
-        if key in record:
-            raise DecodeError("", f"{where}: {key} {shown(record[key])} is not a number in v")
-    if "v" not in record:
-        raise DecodeError("", f"{where}: v is missing")
+        raise DecodeError("", "not a SenML name")
     last = _SPLIT.split(name)[-1]
     channel = channel_of(last)
     if not _CHANNEL.fullmatch(channel):
-        raise DecodeError("", f"{where}: {shown(last)} is neither a property nor a channel name")
-    value = converted(where, last, base.value + record["v"], record.get("u", base.unit))
-    if not isfinite(value):
-        raise DecodeError("", f"{where}: value {value} is not finite")
-    return _instant(where, base.time, record.get("t", 0)), channel, value
+        raise DecodeError("", f"{shown(last)} is neither a property nor a channel name")
+    return last, channel
 
 
-def _instant(where: str, base: float, offset: float) -> int:
+def _no_number(record: dict[str, Any]) -> DecodeError:
+    for key in ("vs", "vb", "vd", "s", "bs"):
+        if key in record:
+            return DecodeError("", f"{key} {shown(record[key])} is not a number in v")
+    return DecodeError("", "v is missing")
+
+
+def _instant(base: float, offset: float) -> int:
     """Return milliseconds since 1970 of a base time and an offset in seconds."""
-    total = base + offset
+    total = float(base) + offset
     if total < ABSOLUTE_FROM_S:
-        raise DecodeError(
-            "", f"{where}: time {total:g} is relative to now: give an absolute base time (bt)"
-        )
+        raise DecodeError("", f"time {total:g} is relative to now: give an absolute base time (bt)")
     if max(total, abs(base), abs(offset)) >= _LATEST_S:
-        raise DecodeError("", f"{where}: time {total:g} is not in seconds since 1970")
+        raise DecodeError("", f"time {total:g} is not in seconds since 1970")
     return round(base * 1000) + round(offset * 1000)
 
 
@@ -199,15 +222,16 @@ def _check_types(i: int, record: dict[str, Any]) -> None:
             # bool is an int to Python, and not a number to JSON.
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise DecodeError("", f"record {i}: {key} {shown(value)} is not a number")
-            if abs(value) > float_info.max:
+            if not -_LARGEST <= value <= _LARGEST:
                 raise DecodeError("", f"record {i}: {key} {shown(value)} is not a finite number")
         elif key in _TEXTS:
             if not isinstance(value, str):
                 raise DecodeError("", f"record {i}: {key} {shown(value)} is not a string")
         elif key.endswith("_"):
             raise DecodeError("", f"record {i}: {shown(key)} must be understood, and is not")
-    if record.get("bver", VERSION) > VERSION:
-        raise DecodeError("", f"record {i}: bver {shown(record['bver'])} is above {VERSION}")
+    if record.get("bver", VERSION) > VERSION and record["bver"] != SECONDARY_UNITS:
+        known = f"up to {VERSION}, and {SECONDARY_UNITS} for secondary units"
+        raise DecodeError("", f"record {i}: bver {shown(record['bver'])} is not known: {known}")
 
 
 def _explain(payload: bytes, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from kahriz.deploy.broker import (
     ACL,
+    CHIRPSTACK_USER,
     INGEST_USER,
     BrokerFiles,
     broker_config,
@@ -12,6 +13,7 @@ from kahriz.deploy.credentials import Credentials, create_credentials
 
 __all__ = [
     "ACL",
+    "CHIRPSTACK_USER",
     "INGEST_USER",
     "BrokerFiles",
     "Credentials",

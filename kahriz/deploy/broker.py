@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kahriz.sites import INGEST_LOGIN
+from kahriz.sites import CHIRPSTACK_LOGIN, INGEST_LOGIN
 
 INGEST_USER = INGEST_LOGIN
+CHIRPSTACK_USER = CHIRPSTACK_LOGIN
 
 # mosquitto's own count. More would only slow the broker down: our secrets are 32 random bytes,
 # not words a dictionary holds, and 2000 devices come back at once when the broker does.
@@ -34,11 +35,18 @@ user {INGEST_USER}
 topic read kahriz/v1/+/up
 topic read kahriz/v1/+/status
 topic write kahriz/v1/+/down/#
+topic read application/+/device/+/event/+
+
+# ChirpStack speaks for every LoRaWAN device, and for no other.
+user {CHIRPSTACK_USER}
+topic write application/+/device/+/event/+
+topic read application/+/device/+/command/+
 """
 
 ANONYMOUS_ACL = """\
 # On the loopback interface of a demo, who shows no password may try everything out.
 topic readwrite kahriz/v1/#
+topic readwrite application/#
 
 """
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kahriz.deploy.broker import ACL, INGEST_USER, password_line, write_private
+from kahriz.deploy.broker import ACL, CHIRPSTACK_USER, INGEST_USER, password_line, write_private
 from kahriz.errors import ConfigError
 
 SECRET_BYTES = 32
@@ -17,9 +17,12 @@ SECRET_BYTES = 32
 # is replaced, and a device taken out would stay in.
 PASSWORDS = "broker/passwords"
 ACL_FILE = "broker/acl"
-INGEST_PASSWORD = "mqtt_ingest_password"
+MQTT_SERVICES = {
+    INGEST_USER: "mqtt_ingest_password",
+    CHIRPSTACK_USER: "mqtt_chirpstack_password",
+}
 SERVICE_SECRETS = (
-    INGEST_PASSWORD,
+    *MQTT_SERVICES.values(),
     "influx_admin_password",
     "influx_admin_token",
     "grafana_admin_password",
@@ -110,14 +113,17 @@ def _device_secrets(
     before = _read_lines(folder / PASSWORDS)
     kept = {d: before[d] for d in devices if d in before and d not in rotate}
     fresh = {d: secrets.token_urlsafe(SECRET_BYTES) for d in sorted(devices) if d not in kept}
-    removed = sorted(set(before) - set(devices) - {INGEST_USER})
+    removed = sorted(set(before) - set(devices) - set(MQTT_SERVICES))
     if fresh or (removed and (folder / DEVICE_SECRETS).exists()):
         _hand_over(folder / DEVICE_SECRETS, devices, fresh)
-    ingest = (folder / INGEST_PASSWORD).read_text(encoding="utf-8").strip()
+    services = {
+        user: (folder / name).read_text(encoding="utf-8").strip()
+        for user, name in MQTT_SERVICES.items()
+    }
     lines = [
         *(f"{user}:{rest}" for user, rest in kept.items()),
         *(password_line(user, secret) for user, secret in fresh.items()),
-        password_line(INGEST_USER, ingest),
+        *(password_line(user, secret) for user, secret in services.items()),
     ]
     write_private(folder / PASSWORDS, _text(sorted(lines)), _MOUNTED_MODE)
     return tuple(fresh), tuple(sorted(kept)), tuple(removed)

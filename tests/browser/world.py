@@ -301,7 +301,10 @@ def _device(kahriz: str, site: str, i: int) -> Json:
         "firmware": "sim-1",
         "battery_v": 11.3 if is_silent else 12.6 - 0.1 * i,
         "received": 8668,
+        "stored": 8668 - 12 * i,
         "duplicate": 12 * i,
         "quarantined": 0,
+        "shed": 0,
         "lost": 28 if is_silent else 0,
+        "pending": 0,
     }

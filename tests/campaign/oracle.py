@@ -155,11 +155,13 @@ class Counted(Protocol):
     @property
     def quarantined(self) -> int: ...
     @property
+    def shed(self) -> int: ...
+    @property
     def lost(self) -> int: ...
 
 
 def unbalanced(rows: Mapping[str, Counted], n_sent: Mapping[str, int]) -> list[str]:
-    """Return where received = stored + duplicate + quarantined does not hold, device by device.
+    """Return where received = stored + duplicate + quarantined + shed does not hold, by device.
 
     Exactly the readings a device sent are received once that is not a duplicate; none is lost or
     quarantined. It holds once everything that was sent has arrived.
@@ -169,6 +171,6 @@ def unbalanced(rows: Mapping[str, Counted], n_sent: Mapping[str, int]) -> list[s
         row = rows.get(device)
         if row is None:
             wrong.append(f"{device}: {n} sent, never heard of")
-        elif (row.received - row.duplicate, row.quarantined, row.lost) != (n, 0, 0):
+        elif (row.received - row.duplicate - row.shed, row.quarantined, row.lost) != (n, 0, 0):
             wrong.append(f"{device}: {n} sent, but {row}")
     return wrong

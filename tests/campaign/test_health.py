@@ -24,12 +24,9 @@ SPEED = 600
 DAYS = 0.1
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="the store is given ten seconds to answer, and /health says nothing meanwhile",
+@pytest.mark.parametrize(
+    "which", ["connections open", pytest.param("process stopped", marks=pytest.mark.soak)]
 )
-@pytest.mark.soak
-@pytest.mark.parametrize("which", ["connections open", "process stopped"])
 def test_a_store_that_never_answers_is_on_health_within_5_s(tmp_path: Path, which: str) -> None:
     with servers.influxd() as server:
         influx = InfluxFaults(f"{server.host}:{server.port}")
@@ -58,12 +55,14 @@ def _is_degraded_within(world: World, seconds: float) -> bool:
     return False
 
 
+@pytest.mark.soak
 @pytest.mark.xfail(
-    raises=AssertionError, reason="the API believes a heartbeat of ingest's for fifteen seconds"
+    raises=AssertionError,
+    strict=False,
+    reason="the API believes a heartbeat of ingest's for five seconds, and its own answer for one:"
+    " it says so after four to six",
 )
-@pytest.mark.parametrize(
-    "number", [pytest.param(signal.SIGKILL, marks=pytest.mark.soak), signal.SIGSTOP]
-)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_api_says_within_5_s_that_ingest_is_gone(tmp_path: Path, number: int) -> None:
     with world(tmp_path, SEED, history_days=DAYS, speed=SPEED) as w:
         w.start_ingest()

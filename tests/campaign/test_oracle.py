@@ -29,6 +29,7 @@ class Row:
     received: int = 6
     duplicate: int = 2
     quarantined: int = 0
+    shed: int = 0
     lost: int = 0
 
 
@@ -82,6 +83,8 @@ def test_a_run_in_which_nothing_was_acknowledged_is_not_right(tmp_path: Path) ->
         (Row(), 0),
         (Row(received=7), 1),
         (Row(duplicate=1), 1),
+        (Row(received=7, shed=1), 0),
+        (Row(shed=1), 1),
         (Row(quarantined=1), 1),
         (Row(lost=1), 1),
         (None, 1),

@@ -49,6 +49,12 @@ def readings_of(said: list[tuple[int, dict[str, float]]]) -> Readings:
     )
 
 
+def by_reading(readings: Readings) -> list[tuple[int, int, str, float]]:
+    """In what order a reading names its channels says nothing."""
+    values = zip(readings.row, readings.time_ms, readings.channel, readings.value, strict=True)
+    return sorted(values)
+
+
 def same(one: Readings, other: Readings) -> bool:
     values = zip(one.value, other.value, strict=True)
     return replace(one, value=[]) == replace(other, value=[]) and all(
@@ -72,10 +78,8 @@ def test_what_was_encoded_decodes_to_the_same_values(
     decoded = codec(name).decode(codec(name).encode(given_readings))
 
     assert decoded.n_rows == given_readings.n_rows
-    assert decoded.row == given_readings.row
-    assert decoded.time_ms == given_readings.time_ms
-    assert decoded.channel == given_readings.channel
-    assert decoded.value == given_readings.value
+    assert decoded.row == sorted(decoded.row)
+    assert by_reading(decoded) == by_reading(given_readings)
 
 
 @EVERY_CODEC
@@ -179,7 +183,7 @@ def test_a_payload_above_sixteen_kib_is_refused_however_valid(name: str) -> None
 
 @EVERY_CODEC
 def test_more_than_one_payload_can_hold_is_not_encoded(name: str) -> None:
-    too_many = readings_of([(1_763_800_000_000 + i, {"stage_m": 0.1}) for i in range(1000)])
+    too_many = readings_of([(1_763_800_000_000 + i, {"stage_m": 0.1}) for i in range(9000)])
 
     with pytest.raises(ValueError, match="more than the 16384"):
         codec(name).encode(too_many)

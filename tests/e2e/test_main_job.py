@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from kahriz import plugins
+from kahriz.codec import CODECS
+from kahriz.observations import Readings
 from tests.e2e.processes import House, get, run_to_end, wait_until
 from tests.servers import Server, program
 
@@ -41,18 +43,20 @@ channel = "stage_m"
 """
 
 
+@pytest.mark.parametrize("codec", ["json_v1", "compact_v1"])
 def test_a_reading_by_mosquitto_pub_is_at_the_api_within_two_seconds(
-    mosquitto: Server, tmp_path: Path
+    mosquitto: Server, tmp_path: Path, codec: str
 ) -> None:
     house = House(tmp_path, mosquitto.port)
     with house.run("ingest"), house.run("api"):
         house.wait_for_ingest()
         house.wait_for_api()
         now_ms = int(time.time() * 1000)
-        payload = {"boot": 1, "seq": 0, "r": [[now_ms, {"stage_m": 0.127, "battery_v": 12.6}]]}
+        said = Readings(1, [0, 0], [now_ms] * 2, ["stage_m", "battery_v"], [0.127, 12.6], 1, 0)
+        payload = plugins.load("codec", codec, CODECS)().encode(said)
         command = [str(program("mosquitto_pub", "mosquitto-clients")), "-p", str(mosquitto.port)]
-        command += ["-q", "1", "-t", "kahriz/v1/velibey-outlet/up", "-m", json.dumps(payload)]
-        subprocess.run(command, check=True, timeout=10)
+        command += ["-q", "1", "-t", "kahriz/v1/velibey-outlet/up", "-s"]
+        subprocess.run(command, input=payload, check=True, timeout=10)
         began = time.monotonic()
         url = f"{house.api}/api/v1/latest"
         wait_until(lambda: len(get(url)["observations"]) == 3, "stage, discharge, battery", 10)

@@ -23,13 +23,15 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from ingest import lorawan_topics
 from ingest.mqtt import Intake
-from kahriz.deploy import INGEST_USER, broker_config, create_credentials
-from kahriz.deploy.credentials import DEVICE_SECRETS
+from ingest.outbox import Note
+from kahriz.deploy import CHIRPSTACK_USER, INGEST_USER, broker_config, create_credentials
+from kahriz.deploy.credentials import DEVICE_SECRETS, MQTT_SERVICES
 from kahriz.settings import MqttSettings, load_settings
 from kahriz.sites import load_registry
 from tests.integration.mqtt_client import MqttClient
-from tests.servers import Server, free_port, program
+from tests.servers import Server, certificate, free_port, program
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -165,8 +167,8 @@ class Deployed:
 
     def secret(self, user: str) -> str:
         """Return the plain secret of a device or of ingest."""
-        if user == INGEST_USER:
-            return (self.secrets / "mqtt_ingest_password").read_text(encoding="utf-8")
+        if user in MQTT_SERVICES:
+            return (self.secrets / MQTT_SERVICES[user]).read_text(encoding="utf-8")
         lines = (self.secrets / DEVICE_SECRETS).read_text(encoding="utf-8").splitlines()
         return dict(line.split(":") for line in lines if not line.startswith("#"))[user]
 
@@ -254,6 +256,26 @@ def test_a_device_speaks_for_itself_alone(deployed: Deployed) -> None:
 
 
 @pytest.mark.server
+def test_chirpstack_tells_of_its_devices_and_of_no_other(deployed: Deployed) -> None:
+    event = "application/1/device/70b3d57ed005a1b2/event/up"
+    with (
+        deployed.client(A) as device,
+        deployed.client(CHIRPSTACK_USER) as chirpstack,
+        deployed.client(INGEST_USER) as ingest,
+    ):
+        for client in (device, chirpstack, ingest):
+            client.connect()
+        ingest.subscribe(lorawan_topics.UP_FILTER, "kahriz/v1/+/up")
+        forged = device.publish(event, b"forged")
+        for_another = chirpstack.publish(f"kahriz/v1/{A}/up", b"spoofed")
+        told = chirpstack.publish(event, b"told")
+
+        assert (forged, for_another) == ("Not authorized", "Not authorized")
+        assert told == "Success"
+        assert ingest.next_message() == (event, b"told")
+
+
+@pytest.mark.server
 def test_a_device_hears_what_is_said_to_it_alone(deployed: Deployed) -> None:
     with deployed.client(A) as device, deployed.client(INGEST_USER) as ingest:
         device.connect()
@@ -313,9 +335,9 @@ def test_ingest_itself_hears_and_answers_a_device(deployed: Deployed) -> None:
             device.connect()
             device.subscribe(f"kahriz/v1/{A}/down/#")
             device.publish(f"kahriz/v1/{A}/up", b"{}")
-            heard = intake.take(1, timeout=5)
+            heard, _ = intake.take(1, timeout=5)
             intake.acknowledge(heard)
-            intake.publish(f"kahriz/v1/{A}/down/ack", b"thanks")
+            intake.publish([Note(A, f"kahriz/v1/{A}/down/ack", b"thanks")])
 
             assert [(m.topic, m.payload) for m in heard] == [(f"kahriz/v1/{A}/up", b"{}")]
             assert device.next_message() == (f"kahriz/v1/{A}/down/ack", b"thanks")
@@ -326,9 +348,7 @@ def test_ingest_itself_hears_and_answers_a_device(deployed: Deployed) -> None:
 @pytest.mark.server
 def test_the_documented_tls_listener_takes_devices_that_trust_it(tmp_path: Path) -> None:
     crt, key = tmp_path / "server.crt", tmp_path / "server.key"
-    make = [str(program("openssl", "openssl")), "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
-    make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([*make, "-keyout", key, "-out", crt], check=True, capture_output=True)
+    certificate(crt, key)
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     port = free_port()
     more = text.split("```conf\n")[1].split("```")[0]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast
@@ -17,7 +17,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pydantic import SecretStr
 
-from ingest.mqtt import BATCH_BYTES, Incoming, Intake
+from ingest.mqtt import Intake
+from ingest.outbox import Note
+from ingest.waiting import BATCH_BYTES, Incoming
 from kahriz.deploy import INGEST_USER, password_line
 from kahriz.settings import MqttSettings
 from tests import servers
@@ -35,10 +37,20 @@ def intake(
     user: str = "",
     password: str = "",
     protocol: Literal["auto", "3.1.1"] = "auto",
-    on_shed: Callable[[], object] = lambda: None,
+    host: str = "127.0.0.1",
+    tls_ca: Path | None = None,
+    transport: Literal["tcp", "websockets"] = "tcp",
+    on_shed: Callable[[Sequence[Incoming]], object] = lambda messages: None,
 ) -> Iterator[Intake]:
     settings = MqttSettings(
-        port=port, username=user, password=SecretStr(password), protocol=protocol, max_inflight=100
+        host=host,
+        port=port,
+        username=user,
+        password=SecretStr(password),
+        protocol=protocol,
+        tls_ca=tls_ca,
+        transport=transport,
+        max_inflight=100,
     )
     taken = Intake(settings, on_shed)
     taken.start()
@@ -81,7 +93,7 @@ def take(source: Intake, n: int) -> list[Incoming]:
     """Take exactly `n` messages, or fail."""
     taken: list[Incoming] = []
     while len(taken) < n:
-        more = source.take(n - len(taken), timeout=10)
+        more, _ = source.take(n - len(taken), timeout=10)
         assert more, f"only {len(taken)} of {n} messages came"
         taken += more
     return taken
@@ -126,7 +138,7 @@ def test_the_broker_sends_no_more_than_the_bound_before_an_acknowledgement(
         publish(mosquitto.port, [b"x"] * 150)
         held = take(source, 100)
 
-        assert source.take(1, timeout=0.5) == [], "max_inflight is 100"
+        assert source.take(1, timeout=0.5)[0] == [], "max_inflight is 100"
         source.acknowledge(held)
         assert len(take(source, 50)) == 50
 
@@ -138,10 +150,10 @@ def test_a_connection_that_breaks_while_the_store_is_away_does_not_fill_the_memo
         assert source.wait_until_subscribed(10)
         publish(mosquitto.port, [b"%d" % i for i in range(80)])
         for _ in range(3):
-            wait_for(lambda: source.waiting() >= 80)
+            wait_for(lambda: len(source.waiting) >= 80)
             break_connection(source)
-        wait_for(lambda: source.waiting() >= 80)
-        held = source.waiting()
+        wait_for(lambda: len(source.waiting) >= 80)
+        held = len(source.waiting)
         messages = take(source, 80)
         source.acknowledge(messages)
 
@@ -149,20 +161,20 @@ def test_a_connection_that_breaks_while_the_store_is_away_does_not_fill_the_memo
         assert [m.payload for m in messages] == [b"%d" % i for i in range(80)]
     with intake(mosquitto.port) as later:
         assert later.wait_until_subscribed(10)
-        assert later.take(1, timeout=0.3) == [], "all were acknowledged on the last connection"
+        assert later.take(1, timeout=0.3)[0] == [], "all were acknowledged on the last connection"
 
 
 def test_what_is_sent_at_qos_0_is_shed_when_there_is_no_room_and_counted(
     mosquitto: Server,
 ) -> None:
-    shed: list[None] = []
-    with intake(mosquitto.port, on_shed=lambda: shed.append(None)) as source:
+    shed: list[Incoming] = []
+    with intake(mosquitto.port, on_shed=shed.extend) as source:
         assert source.wait_until_subscribed(10)
         publish(mosquitto.port, [b"free"] * 250, qos=0)
         # Two connections: the broker may read the second one first.
-        wait_for(lambda: source.waiting() + len(shed) == 250)
+        wait_for(lambda: len(source.waiting) + len(shed) == 250)
         publish(mosquitto.port, [b"kept"])
-        wait_for(lambda: source.waiting() + len(shed) == 251)
+        wait_for(lambda: len(source.waiting) + len(shed) == 251)
 
         assert len(shed) == 150, "max_inflight is 100"
         assert [m.payload for m in take(source, 101)][-1] == b"kept"
@@ -172,8 +184,8 @@ def test_a_batch_of_backlogs_is_cut_by_its_size(mosquitto: Server) -> None:
     with intake(mosquitto.port) as source:
         assert source.wait_until_subscribed(10)
         publish(mosquitto.port, [bytes(60_000)] * 90)
-        wait_for(lambda: source.waiting() == 90)
-        first = source.take(5000, timeout=1)
+        wait_for(lambda: len(source.waiting) == 90)
+        first, _ = source.take(5000, timeout=1)
 
         assert len(first) == -(-BATCH_BYTES // 60_000)
         assert len(take(source, 90 - len(first))) == 90 - len(first)
@@ -261,3 +273,55 @@ def test_the_demos_own_broker_carries_a_reading_and_refuses_a_wrong_token(tmp_pa
 def test_ingest_finds_out_that_a_broker_knows_only_the_older_protocol(tmp_path: Path) -> None:
     with demo_broker(tmp_path) as port, intake(port, user=INGEST_USER, password="secret") as source:
         assert source.wait_until_subscribed(25)
+
+
+def there_and_back(source: Intake, port: int) -> None:
+    """Take 250 messages of many sizes in, and bring as many notes out."""
+    assert source.wait_until_subscribed(10)
+    payloads = [b"%d " % i + b"x" * (i * 37 % 9000) for i in range(250)]
+    publish(port, payloads)
+    received: list[bytes] = []
+    while len(received) < 250:
+        some = take(source, 1)
+        source.acknowledge(some)
+        received += [message.payload for message in some]
+    for i in range(600):
+        source.publish([Note(i, f"kahriz/v1/d{i}/down/ack", b"{}")])
+
+    assert received == payloads
+    wait_for(lambda: source.notes_waiting() == 0)
+
+
+@pytest.mark.parametrize("protocol", ["auto", "3.1.1"])
+def test_websockets_carry_the_same_messages_both_ways(
+    protocol: Literal["auto", "3.1.1"],
+) -> None:
+    tcp = servers.free_port()
+    config = (
+        "listener {port} 127.0.0.1\nprotocol websockets\n"
+        f"listener {tcp} 127.0.0.1\nallow_anonymous true\n"
+    )
+    with (
+        servers.mosquitto(config) as broker,
+        intake(broker.port, protocol=protocol, transport="websockets") as source,
+    ):
+        there_and_back(source, tcp)
+
+
+@pytest.mark.parametrize("protocol", ["auto", "3.1.1"])
+def test_tls_carries_the_same_messages_both_ways(
+    tmp_path: Path, protocol: Literal["auto", "3.1.1"]
+) -> None:
+    crt, key = tmp_path / "server.crt", tmp_path / "server.key"
+    servers.certificate(crt, key)
+    tcp = servers.free_port()
+    files = {"server.crt": crt.read_text(), "server.key": key.read_text()}
+    config = (
+        "listener {port} 127.0.0.1\ncertfile {folder}/server.crt\nkeyfile {folder}/server.key\n"
+        f"listener {tcp} 127.0.0.1\nallow_anonymous true\n"
+    )
+    with (
+        servers.mosquitto(config, files=files) as broker,
+        intake(broker.port, protocol=protocol, host="localhost", tls_ca=crt) as source,
+    ):
+        there_and_back(source, tcp)

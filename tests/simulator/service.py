@@ -12,7 +12,9 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from kahriz.codec.json_v1 import JsonV1
+from kahriz import plugins
+from kahriz.codec import CODECS, Codec
+from kahriz.codec.sniff import codec_for
 
 Values = dict[str, float]
 
@@ -27,7 +29,9 @@ class Service:
         self.status: dict[str, list[str]] = defaultdict(list)
         self.repeats = 0
         self._next: dict[tuple[str, int], int] = {}
-        self._codec = JsonV1()
+        self._codecs: dict[str, Codec] = {
+            name: plugins.load("codec", name, CODECS)() for name in CODECS
+        }
         self._changed = threading.Condition()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, "service", protocol=paho.MQTTv311)
         self._ready = threading.Event()
@@ -56,7 +60,7 @@ class Service:
 
     def _take(self, device: str, payload: bytes) -> None:
         self.payloads.append((device, payload))
-        said = self._codec.decode(payload)
+        said = self._codecs[codec_for(payload)].decode(payload)
         assert said.boot is not None
         assert said.first_seq is not None
         rows: list[tuple[int, Values]] = [(0, {}) for _ in range(said.n_rows)]

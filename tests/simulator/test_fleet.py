@@ -113,6 +113,21 @@ def test_a_history_arrives_whole_and_equals_the_ledger(mosquitto: Server, scenar
     assert times[0] == (int((ORIGIN - timedelta(days=2)).timestamp()) * 1000) + 300_000
 
 
+def test_a_device_speaks_compact_v1_and_is_understood_to_the_last_digit(
+    mosquitto: Server, tmp_path: Path
+) -> None:
+    scenario = write(tmp_path, device='codec = "compact_v1"')
+    with service(mosquitto.port) as far, playing(options(scenario, mosquitto.port)) as play:
+        assert far.wait_for(lambda: len(far.stored) >= 580)
+        assert eventually(lambda: play.fleet.held == 0)
+    rows = ledger(scenario, 'SELECT device, boot, seq, time_ms, "values" FROM reading WHERE sent')
+    truth = {(d, b, s): (t, json.loads(v)) for d, b, s, t, v in rows}
+
+    assert {payload[:1] for _, payload in far.payloads} == {b"\x01"}
+    assert far.stored == {key: truth[key] for key in far.stored}
+    assert far.repeats == 0
+
+
 def test_a_month_of_nine_devices_is_delivered_in_seconds(mosquitto: Server, tmp_path: Path) -> None:
     path = find_scenario("three_kahrizes")
     chosen = replace(options(path, mosquitto.port), state=tmp_path / "state")

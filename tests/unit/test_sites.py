@@ -77,7 +77,8 @@ def test_the_example_resolves_every_channel_to_its_datastream() -> None:
         ),
         (HEAD + OUTLET.replace("outlet", "out.let", 1) + STAGE, "expected at most 40 of a-z"),
         (HEAD + OUTLET + STAGE.replace("-outlet", "/outlet"), "expected at most 40 of a-z"),
-        (HEAD + OUTLET + STAGE.replace("agh-dere-outlet", "kahriz-ingest"), "ingest's own name"),
+        (HEAD + OUTLET + STAGE.replace("agh-dere-outlet", "kahriz-ingest"), "the service's own"),
+        (HEAD + OUTLET + STAGE.replace("agh-dere-outlet", "kahriz-chirpstack"), "service's own"),
         (HEAD + OUTLET + STAGE.replace("stage_m", "Stage_m"), "no payload can say it"),
         (HEAD + OUTLET + STAGE.replace("stage_m", "stage_cm"), "unit 'cm' is wrong for stage"),
         (HEAD + OUTLET + STAGE.replace("stage_m", "mood"), "no known property"),
@@ -191,3 +192,46 @@ def test_a_sensor_may_be_flat_for_ever_unless_it_says_how_long(tmp_path: Path) -
     assert flat_line_limit(stage) == timedelta(minutes=90)
     assert flat_line_limit(battery) is None
     assert battery.measures is Property.BATTERY_VOLTAGE
+
+
+DEVICE = """
+[[kahriz.device]]
+id = "agh-dere-outlet"
+payload = "object"
+[[kahriz.device.channel]]
+name = "level"
+channel = "stage_m"
+over = 100
+"""
+
+
+def test_a_device_says_how_its_payload_is_read(tmp_path: Path) -> None:
+    found = registry(tmp_path, HEAD + OUTLET + STAGE + DEVICE).payloads["agh-dere-outlet"]
+
+    assert found.payload == "object"
+    assert found.channel[0].converted(12.7) == 0.127
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("agh-dere-outlet", "barana"), "device 'barana' has no sensor on kahriz 'agh-dere'"),
+        (("stage_m", "battery_v"), "no sensor with channel 'battery_v': valid are stage_m"),
+        (("over", "ovr"), "unknown key 'ovr' (did you mean 'over'?)"),
+        (("100", "0"), "over"),
+        (("payload", "paylod"), "unknown key 'paylod' (did you mean 'payload'?)"),
+    ],
+)
+def test_a_device_that_cannot_be_read_is_refused(
+    tmp_path: Path, change: tuple[str, str], reason: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        registry(tmp_path, HEAD + OUTLET + STAGE + DEVICE.replace(*change))
+
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("twice", [DEVICE, DEVICE[DEVICE.index("[[kahriz.device.channel") :]])
+def test_a_device_or_a_name_of_its_payload_stands_once(tmp_path: Path, twice: str) -> None:
+    with pytest.raises(ConfigError, match="named more than once"):
+        registry(tmp_path, HEAD + OUTLET + STAGE + DEVICE + twice)

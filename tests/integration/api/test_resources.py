@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from kahriz.book import alerts, devices
+from kahriz.book import alerts, devices, ledger
 from kahriz.clock import to_ms
 from kahriz.observations import DatastreamId, Observation, ObservationBatch, Quality
 from tests.integration.api import rows
@@ -297,6 +297,10 @@ def test_a_device_shows_its_silence_battery_and_books(api: Api) -> None:
     with api.book.begin() as connection:
         devices.put_status(connection, "agh-dere-outlet", "offline", None, to_ms(NOW))
     rows.observe(api, "agh-dere.outlet.battery_voltage", 12.6, NOW - timedelta(hours=1), NOW)
+    with api.book.begin() as connection:
+        ledger.put_floors(connection, [("agh-dere-outlet", 7, 0, 10)], to_ms(NOW))
+        spans = [(0, 5), (9, 11), (14, 20), (24, 41)]
+        ledger.put_ranges(connection, [("agh-dere-outlet", 7, *span) for span in spans], [])
 
     first, second = api.json(f"{V1}/devices")["devices"][:2]
 
@@ -312,9 +316,12 @@ def test_a_device_shows_its_silence_battery_and_books(api: Api) -> None:
         "firmware": "1.4.0",
         "battery_v": 12.6,
         "received": 8640,
+        "stored": 8637,
         "duplicate": 3,
         "quarantined": 0,
+        "shed": 0,
         "lost": 28,
+        "pending": 5,
     }
     assert second["device"] == "agh-dere-shaft"
     assert (second["status"], second["silent_for_s"], second["received"]) == (None, None, 0)

@@ -61,19 +61,26 @@ def test_a_base_name_alone_can_name_the_channel() -> None:
         ("stage", "m", 0.127, "stage_m", 0.127),
         ("stage", "cm", 12.7, "stage_m", 0.127),
         ("stage", "mm", 127, "stage_m", 0.127),
+        ("stage", "dm", 1.27, "stage_m", 0.127),
+        ("stage", "km", 0.000127, "stage_m", 0.127),
         ("discharge", "m3/s", 0.008, "discharge_lps", 8),
         ("discharge", "l/s", 8, "discharge_lps", 8),
         ("discharge", "L/s", 8, "discharge_lps", 8),
         ("discharge", "m3/h", 28.8, "discharge_lps", 8),
+        ("discharge", "m3/d", 691.2, "discharge_lps", 8),
+        ("discharge", "l/min", 480, "discharge_lps", 8),
         ("discharge", "L/min", 480, "discharge_lps", 8),
         ("water_temperature", "Cel", 11.5, "water_temperature_degc", 11.5),
         ("water_temperature", "K", 284.65, "water_temperature_degc", 11.5),
         ("conductivity", "S/m", 0.065, "conductivity_us_cm", 650),
+        ("conductivity", "mS/m", 65, "conductivity_us_cm", 650),
+        ("conductivity", "uS/cm", 650, "conductivity_us_cm", 650),
         ("conductivity", "mS/cm", 0.65, "conductivity_us_cm", 650),
         ("turbidity", "NTU", 3, "turbidity_ntu", 3),
         ("battery_voltage", "V", 12.6, "battery_v", 12.6),
         ("battery_voltage", "mV", 12600, "battery_v", 12.6),
         ("rainfall", "mm", 4, "rainfall_mm", 4),
+        ("rainfall", "cm", 0.4, "rainfall_mm", 4),
         ("rainfall", "m", 0.004, "rainfall_mm", 4),
         ("stage_m", "cm", 12.7, "stage_m", 0.127),
     ],
@@ -86,6 +93,32 @@ def test_units_become_the_channel_s(
 
     assert readings.channel == [channel]
     assert readings.value == [pytest.approx(expected, rel=1e-12)]
+
+
+def test_a_pack_may_ask_for_secondary_units() -> None:
+    # RFC 9100: version 10 and 2 to the power of feature 4.
+    payload = b'[{"bver":26,"bt":1795348800,"n":"battery_voltage","u":"mV","v":12600}]'
+
+    assert SenML().decode(payload).value == [12.6]
+
+
+def test_a_channel_whose_unit_is_no_primary_one_says_it_by_its_name_alone() -> None:
+    readings = Readings(
+        1, [0, 0], [1795348800000] * 2, ["conductivity_us_cm", "rainfall_mm"], [650.0, 4.0]
+    )
+    payload = SenML().encode(readings)
+
+    assert b'"u"' not in payload
+    assert SenML().decode(payload) == readings
+
+
+def test_a_name_may_have_256_characters() -> None:
+    name = "a" * 250 + "/stage"
+    record = f'[{{"bt":1795348800,"u":"m","n":"{name}","v":1}}]'
+
+    assert SenML().decode(record.encode()).channel == ["stage_m"]
+    with pytest.raises(DecodeError, match="a name of 257 characters, at most 256 are read"):
+        SenML().decode(record.replace("/stage", "a/stage").encode())
 
 
 def test_a_name_that_measures_nothing_we_know_is_left_to_the_registry() -> None:
@@ -125,7 +158,10 @@ def test_every_millisecond_comes_back_as_it_was() -> None:
         ('{"n":"stage","u":"m","v":1,"t":-60}', "time -60 is relative to now"),
         ('{"n":"stage","u":"m","v":1,"bt":1e300}', "time 1e+300 is not in seconds since 1970"),
         ('{"n":"stage","u":"V","v":1,"bt":1795348800}', 'record 0 "stage": unit "V" is wrong'),
-        ('{"n":"stage","u":"V","v":1,"bt":1795348800}', "for stage: expected m or cm or mm"),
+        (
+            '{"n":"stage","u":"V","v":1,"bt":1795348800}',
+            "for stage: expected m or dm or cm or mm or km",
+        ),
         ('{"n":"stage","v":1,"bt":1795348800}', "unit is missing for stage: expected m or"),
         ('{"n":"stage","u":"m","bt":1795348800}', 'record 0 "stage": v is missing'),
         ('{"n":"stage","vs":"high","bt":1795348800}', 'vs "high" is not a number in v'),
@@ -136,11 +172,14 @@ def test_every_millisecond_comes_back_as_it_was() -> None:
         ('{"n":"stage","u":"m","v":"1"}', 'record 0: v "1" is not a number'),
         ('{"n":"stage","u":"m","v":null}', "record 0: v null is not a number"),
         ('{"n":7,"v":1}', "record 0: n 7 is not a string"),
-        ('{"n":"a b","v":1}', 'record 0: "a b" is not a SenML name'),
-        ('{"n":"","v":1}', 'record 0: "" is not a SenML name'),
+        ('{"n":"a b","v":1}', 'record 0 "a b": not a SenML name'),
+        ('{"n":"","v":1}', 'record 0 "": not a SenML name'),
         ('{"bt":1795348800,"n":"Stage","v":1}', '"Stage" is neither a property nor a channel'),
         ('{"n":"stage","lock_":1}', 'record 0: "lock_" must be understood, and is not'),
-        ('{"bver":11,"n":"stage","u":"m","v":1}', "record 0: bver 11 is above 10"),
+        (
+            '{"bver":11,"n":"stage","u":"m","v":1}',
+            "record 0: bver 11 is not known: up to 10, and 26 for",
+        ),
         ('{"bn":"kz:","bt":1795348800}', "no record with a value"),
         ('{"n":"stage","u":"m","v":NaN}', 'record 0 "stage": v NaN is not a finite number'),
         ('{"n":"stage","u":"m","v":1e999}', 'record 0 "stage": v 1e999 is not a finite number'),
@@ -153,6 +192,14 @@ def test_every_millisecond_comes_back_as_it_was() -> None:
         ('{"n":"x","vs":' + "9" * 4000 + "}", "is not a number in v"),
         ('{"n":"x","vs":' + "9" * 5000 + "}", "Integer value out of range"),
         ("7", "record 0: 7 is not an object"),
+        (
+            '{"bv":1' + "0" * 308 + ',"v":1' + "0" * 308 + ',"bt":1795348800,"n":"stage","u":"m"}',
+            'record 0 "stage": value inf is not finite',
+        ),
+        (
+            '{"bt":1' + "0" * 308 + ',"t":1' + "0" * 308 + ',"v":1,"n":"stage_m"}',
+            'record 0 "stage_m": time inf is not in seconds since 1970',
+        ),
     ],
 )
 def test_a_refusal_names_the_record_and_the_value(records: str, reason: str) -> None:

@@ -33,18 +33,19 @@ def _opens(stored: str, secret: str) -> bool:
     return base64.b64encode(found).decode() == digest
 
 
-def test_every_device_and_ingest_get_a_secret_of_32_bytes(tmp_path: Path) -> None:
+def test_every_device_and_service_get_a_secret_of_32_bytes(tmp_path: Path) -> None:
     done = create_credentials(tmp_path / "s", DEVICES)
     plain = _plain(tmp_path / "s")
 
     assert done.created == DEVICES
-    assert set(_hashes(tmp_path / "s")) == {*DEVICES, "kahriz-ingest"}
+    assert set(_hashes(tmp_path / "s")) == {*DEVICES, "kahriz-ingest", "kahriz-chirpstack"}
     assert len(set(plain.values())) == 2
     for device, secret in plain.items():
         assert len(base64.urlsafe_b64decode(secret + "=")) == 32
         assert _opens(_hashes(tmp_path / "s")[device], secret)
-    ingest = (tmp_path / "s/mqtt_ingest_password").read_text(encoding="utf-8")
-    assert _opens(_hashes(tmp_path / "s")["kahriz-ingest"], ingest)
+    for service in ("ingest", "chirpstack"):
+        secret = (tmp_path / f"s/mqtt_{service}_password").read_text(encoding="utf-8")
+        assert _opens(_hashes(tmp_path / "s")[f"kahriz-{service}"], secret)
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_a_device_taken_out_of_the_registry_loses_its_access(tmp_path: Path) -> 
     done = create_credentials(tmp_path, DEVICES[:1])
 
     assert done.removed == ("barana-shaft",)
-    assert set(_hashes(tmp_path)) == {"agh-dere-outlet", "kahriz-ingest"}
+    assert set(_hashes(tmp_path)) == {"agh-dere-outlet", "kahriz-ingest", "kahriz-chirpstack"}
     assert set(_plain(tmp_path)) == {"agh-dere-outlet"}
 
 

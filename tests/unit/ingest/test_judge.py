@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ingest.gather import Gathered
 from ingest.judge import Assessor, Judged
+from ingest.parts import Parts
 from kahriz.clock import to_ms
 from kahriz.errors import ConfigError, StoreUnavailable
 from kahriz.observations import DatastreamId, Quality, Values
@@ -20,6 +21,8 @@ from kahriz.quality.limits import limits_of
 from kahriz.sites import Registry, load_registry
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NO = np.empty(0, np.int64)
+NO_PARTS = Parts(NO, NO, NO, NO, NO, NO, NO, [])
 STAGE = DatastreamId("agh-dere.outlet.stage")
 DISCHARGE = DatastreamId("agh-dere.outlet.discharge")
 SHAFT = DatastreamId("agh-dere.shaft.stage")
@@ -40,10 +43,11 @@ class Batch:
     def gathered(self) -> Gathered:
         return Gathered(
             NOON,
-            stream=[self.registry.index[id] for id, _, _ in self.rows],
-            time_ms=[to_ms(NOON + timedelta(minutes=m)) for _, m, _ in self.rows],
-            value=[value for _, _, value in self.rows],
-            source=list(range(len(self.rows))),
+            np.array([self.registry.index[id] for id, _, _ in self.rows], np.int32),
+            np.array([to_ms(NOON + timedelta(minutes=m)) for _, m, _ in self.rows], np.int64),
+            np.array([value for _, _, value in self.rows], np.float64),
+            np.arange(len(self.rows), dtype=np.int32),
+            NO_PARTS,
         )
 
 

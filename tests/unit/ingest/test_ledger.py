@@ -73,15 +73,15 @@ def test_before_the_oldest_reading_has_come_only_ranges_are_acknowledged() -> No
 
 def test_live_data_first_does_not_free_a_backlog_that_was_announced() -> None:
     ledger = Ledger(lambda device, boot: None)
-    boot = ledger.boot("d", 1, oldest=100, first_seq=250)
+    boot = ledger.boot("d", 1, begins_at=100)
     boot.ranges.add(250, 250)
 
     assert boot.acknowledgement() == (99, [(250, 250)])
 
 
-def test_a_device_that_says_no_oldest_begins_with_its_first_reading() -> None:
+def test_a_boot_never_heard_begins_where_it_is_said_to_begin() -> None:
     ledger = Ledger(lambda device, boot: None)
-    boot = ledger.boot("d", 1, oldest=None, first_seq=17)
+    boot = ledger.boot("d", 1, begins_at=17)
     boot.ranges.add(17, 17)
 
     assert boot.acknowledgement() == (17, [])
@@ -125,17 +125,17 @@ def test_a_device_that_draws_its_boots_does_not_fill_the_memory() -> None:
 
     ledger = Ledger(find)
     for boot in range(MAX_BOOTS + 5):
-        ledger.boot("d", boot, oldest=None, first_seq=0)
+        ledger.boot("d", boot, begins_at=0)
         ledger.trim()
 
-    assert ledger.boot("d", MAX_BOOTS + 4, oldest=None, first_seq=0).is_new
+    assert ledger.boot("d", MAX_BOOTS + 4, begins_at=0).is_new
     assert asked[-1] == MAX_BOOTS + 4, "the newest are still in memory"
-    assert ledger.boot("d", 0, oldest=None, first_seq=0).acknowledgement() == (3, [])
+    assert ledger.boot("d", 0, begins_at=0).acknowledgement() == (3, [])
 
 
 def test_after_a_restart_the_ledger_goes_on_from_the_book() -> None:
     ledger = Ledger(lambda device, boot: BootRecord(3, ((3, 8),)))
-    boot = ledger.boot("d", 1, oldest=None, first_seq=9)
+    boot = ledger.boot("d", 1, begins_at=9)
     repeated = boot.ranges.add(7, 9)
 
     assert repeated == 1

@@ -14,11 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import select
 
+from ingest.allowance import Allowance
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.metrics import Health, Metrics
-from ingest.mqtt import Incoming
 from ingest.pipeline import Pipeline, Stopped
+from ingest.waiting import Incoming
 from kahriz.book import Book, dead_letters, devices, tables
 from kahriz.book.devices import DeviceRow
 from kahriz.clock import to_ms
@@ -67,6 +68,7 @@ class House:
             self.clock,
             self.metrics,
             self.health,
+            Allowance(rate=1, burst=1000),
             retry_max=timedelta(milliseconds=1),
         )
         self._mid = 0
@@ -84,7 +86,7 @@ class House:
     def series(self, datastream: DatastreamId = STAGE) -> Series:
         return self.memory.series(datastream, NOW - timedelta(days=4000), NOW + timedelta(days=1))
 
-    def letters(self) -> list[dead_letters.DeadLetter]:
+    def letters(self) -> list[dead_letters.KeptLetter]:
         with self.book.begin() as connection:
             return dead_letters.newest(connection, 100)
 
@@ -178,9 +180,10 @@ def test_the_metrics_balance_like_the_book(house: House) -> None:
     house.receive({"boot": 1, "seq": 9, "oldest": 9, "r": [reading(5), [12_000, {"stage_m": 1}]]})
 
     value = house.metrics.registry.get_sample_value
-    names = ("readings", "readings_duplicate", "readings_quarantined", "readings_lost")
+    names = ("readings", "readings_stored", "readings_duplicate", "readings_lost")
     device = house.device()
-    assert [value(f"kahriz_{name}_total") for name in names] == [6, 2, 1, 7]
+    assert [value(f"kahriz_{name}_total") for name in names] == [6, 3, 2, 7]
+    assert value("kahriz_readings_quarantined_total", {"reason": "time_past"}) == 1
     assert (device.received, device.duplicate, device.quarantined, device.lost) == (6, 2, 1, 7)
     assert value("kahriz_observations_written_total") == 2 * 2 + 2, "stage and discharge, no null"
 
@@ -419,3 +422,20 @@ def test_a_message_our_own_code_fails_on_harms_only_itself(
     assert sorted(m.mid for m in house.broker.acknowledged) == list(range(1, 8))
     assert house.told()[-1] == {"boot": 1, "upto": 2, "also": [[4, 6]]}, "the device keeps it"
     assert [r.message for r in caplog.records] == ["fault"]
+
+
+def test_a_device_beyond_its_allowance_is_acknowledged_to_the_broker_and_not_told_to_free(
+    house: House,
+) -> None:
+    flood = [house.message({"boot": 1, "seq": i, "r": [reading(1 + i / 60)]}) for i in range(1200)]
+    other = house.message(
+        {"boot": 1, "seq": 0, "r": [reading(1)]}, UP.replace("agh-dere", "barana")
+    )
+    house.pipeline.process([*flood, other])
+
+    assert house.broker.acknowledged == [*flood, other], "in the order they came in"
+    assert house.told() == [{"boot": 1, "upto": 999}, {"boot": 1, "upto": 0}]
+    assert len(house.series()) == 1000
+    device = house.device()
+    assert (device.received, device.stored, device.shed) == (1200, 1000, 200)
+    assert house.metrics.shed.labels("rate")._value.get() == 200

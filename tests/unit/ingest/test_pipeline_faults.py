@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
+from ingest.pipeline import Stopped
 from kahriz.book import Book
+from kahriz.clock import to_ms
 from kahriz.errors import StoreUnavailable
-from tests.unit.ingest.test_pipeline import House, reading
+from kahriz.intake_log import IntakeLog, read
+from tests.unit.ingest.test_pipeline import NOW, House, reading
 
 N = 40
 
@@ -103,3 +107,36 @@ def payload(span: Span) -> dict[str, Any]:
 def freed(said: dict[str, Any]) -> set[int]:
     spans = [(0, said.get("upto", -1)), *said.get("also", [])]
     return {n for first, last in spans for n in range(first, last + 1)}
+
+
+def test_a_message_is_kept_as_it_came_before_the_store_is_asked(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.pipeline._intake_log = log = IntakeLog(tmp_path / "intake", timedelta(hours=48), 2**20)
+    house.store.errors = [StoreUnavailable("away")]
+    house.pipeline.stop()
+    message = house.message({"boot": 1, "seq": 0, "r": [reading(1)]})
+    with pytest.raises(Stopped):
+        house.pipeline.process([message, house.message(b"poison")])
+    log.close()
+    house.book.close()
+
+    now_ms = to_ms(NOW)
+    (record,) = read(tmp_path / "intake", now_ms, now_ms + 1)
+    assert record == (now_ms, [message.topic] * 2, [message.payload, b"poison"])
+
+
+def test_where_the_intake_log_cannot_be_written_ingest_goes_on_and_says_so(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    (tmp_path / "file").write_text("")
+    house.pipeline._intake_log = IntakeLog(tmp_path / "file", timedelta(hours=48), 2**20)
+    message = house.receive({"boot": 1, "seq": 0, "r": [reading(1)]})
+
+    reason = f"{tmp_path / 'file'}: File exists"
+    assert house.broker.acknowledged == [message]
+    assert house.health.report("connected", 0)["reason"] == f"intake log: {reason}"
+    assert house.metrics.registry.get_sample_value("kahriz_intake_log_unwritten_total") == 1
+
+    (tmp_path / "file").unlink()
+    house.receive({"boot": 1, "seq": 1, "r": [reading(1)]})
+    assert house.health.report("connected", 0)["status"] == "ok"
+    house.book.close()

@@ -1,0 +1,173 @@
+"""Take in once more what came before: dead letters, or the raw intake after a store was lost.
+
+It goes through the pipeline of ingest, with the instant at which it came as the clock. Everything
+on the way is idempotent: the store by (datastream, time), the ledger by (device, boot, seq), the
+hours to re-do. Nothing is counted a second time: the books say of a day what became of that day's
+readings on that day, and a replay does not change it.
+
+Ingest has to be stopped meanwhile: it keeps the ledger in memory, and the store has one writer.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from ingest.allowance import Allowance
+from ingest.gather import Gatherer
+from ingest.judge import Assessor
+from ingest.metrics import Health, Metrics
+from ingest.outbox import Note
+from ingest.pipeline import Pipeline
+from ingest.waiting import Incoming
+from ingest.worker import History
+from kahriz.book import Book, checkpoints, dead_letters
+from kahriz.book.dead_letters import KeptLetter
+from kahriz.clock import from_ms
+from kahriz.intake_log import Found, read
+from kahriz.quality.flagger import Flagger
+from kahriz.quality.limits import limits_of, look_back_ms
+from kahriz.settings import IngestSettings
+from kahriz.sites import Registry
+from kahriz.store import Store
+
+HEARTBEAT_S = 5.0
+"""Ingest gives a sign of life every 2 s; silent for so long it is stopped."""
+
+
+class _Silent:
+    """Tells nobody: the broker and the devices had their acknowledgement long ago."""
+
+    def acknowledge(self, messages: Sequence[Incoming]) -> None:
+        """Do nothing."""
+
+    def publish(self, notes: Iterable[Note]) -> None:
+        """Do nothing."""
+
+
+class _Then:
+    """The clock: it stands at the instant at which the batch in hand came."""
+
+    def __init__(self) -> None:
+        self.now = from_ms(0)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one dead letter; ``reason`` is why it is still one, None: it no longer is."""
+
+    letter: KeptLetter
+    reason: str | None
+
+
+class Replay:
+    """The pipeline of ingest without a broker.
+
+    Parameters
+    ----------
+    registry, store, book, settings
+        As ingest has them; the registry as it is now.
+    """
+
+    def __init__(
+        self, registry: Registry, store: Store, book: Book, settings: IngestSettings
+    ) -> None:
+        self._book = book
+        self._clock = _Then()
+        self._metrics = Metrics()
+        limits = limits_of(registry)
+        self._pipeline = Pipeline(
+            gatherer_of(registry, settings),
+            Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
+            store,
+            book,
+            _Silent(),
+            self._clock,
+            self._metrics,
+            Health(),
+            Allowance(rate=0.0, burst=sys.maxsize),
+            timedelta(seconds=settings.retry_max_s),
+            is_replay=True,
+        )
+
+    @property
+    def n_readings(self) -> int:
+        """Readings taken in so far."""
+        return int(self._value("readings"))
+
+    @property
+    def n_set_aside(self) -> int:
+        """Messages so far of which something could not be used."""
+        return int(self._value("dead_letters"))
+
+    def intake(self, folder: Path, since_ms: int, until_ms: int, found: Found) -> Iterator[int]:
+        """Take in what was received in [since, until); yield the instant reached, in ms."""
+        for record in read(folder, since_ms, until_ms, found):
+            self._take(record.received_at_ms, zip(record.topics, record.payloads, strict=True))
+            yield record.received_at_ms
+
+    def letters(self, letters: Iterable[KeptLetter]) -> Iterator[Outcome]:
+        """Take in dead letters one by one; what can be used now is no dead letter any more."""
+        for letter in letters:
+            if not letter.is_whole:
+                kept, size = len(letter.payload), letter.size
+                yield Outcome(letter, f"only the first {kept} of {size} bytes were kept")
+                continue
+            before = self.n_set_aside
+            self._take(letter.received_at_ms, [(letter.topic, letter.payload)])
+            with self._book.begin() as connection:
+                if self.n_set_aside == before:
+                    dead_letters.remove(connection, [letter.id])
+                    yield Outcome(letter, None)
+                else:
+                    yield Outcome(letter, dead_letters.find(connection, letter.id).reason)
+
+    def _take(self, received_at_ms: int, messages: Iterable[tuple[str, bytes]]) -> None:
+        self._clock.now = from_ms(received_at_ms)
+        self._pipeline.process([incoming(topic, payload) for topic, payload in messages])
+
+    def _value(self, name: str) -> float:
+        return self._metrics.registry.get_sample_value(f"kahriz_{name}_total") or 0.0
+
+
+def gatherer_of(registry: Registry, settings: IngestSettings) -> Gatherer:
+    """Return what decodes and resolves, as ingest does it."""
+    return Gatherer(
+        registry,
+        timedelta(seconds=settings.future_tolerance_s),
+        timedelta(days=settings.oldest_days),
+    )
+
+
+def incoming(topic: str, payload: bytes) -> Incoming:
+    """Return a message that needs no acknowledgement any more."""
+    return Incoming(topic, payload, 0, 0, cast(Any, None))
+
+
+def is_ingest_running(
+    book: Book,
+    wall: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Return whether ingest gives signs of life; where the last one is recent, wait for another."""
+    last = _heartbeat_ms(book)
+    while last is not None and wall() * 1000 - last < HEARTBEAT_S * 1000:
+        sleep(0.25)
+        newer = _heartbeat_ms(book)
+        if newer != last:
+            return True
+    return False
+
+
+def _heartbeat_ms(book: Book) -> int | None:
+    with book.read() as connection:
+        said = checkpoints.get(connection, "ingest")
+    return None if said is None else int(said["wall_ms"])

@@ -1,0 +1,499 @@
+"""A store that was lost or changed is found, and made anew from what came; and so is the rest."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import delete, update
+
+from ingest.allowance import Allowance
+from ingest.judge import Assessor
+from ingest.metrics import Health, Metrics
+from ingest.pipeline import Pipeline
+from ingest.replay import gatherer_of, incoming
+from ingest.worker import History
+from kahriz import cli
+from kahriz.book import Book, checkpoints, days, dead_letters, devices
+from kahriz.book import audit as audit_log
+from kahriz.book.tables import device_day, received_range
+from kahriz.clock import to_ms
+from kahriz.intake_log import IntakeLog
+from kahriz.observations import DatastreamId, ObservationBatch, Series
+from kahriz.quality.flagger import Flagger
+from kahriz.quality.limits import limits_of, look_back_ms
+from kahriz.settings import IngestSettings
+from kahriz.sites import Registry, load_registry
+from kahriz.store.sqlite import SqliteStore
+from tests.fakes import FakeBroker, FakeClock
+
+EXAMPLE = Path(__file__).parents[2] / "sites.example.toml"
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+DEVICE = "agh-dere-outlet"
+UP = f"kahriz/v1/{DEVICE}/up"
+STAGE = DatastreamId("agh-dere.outlet.stage")
+DISCHARGE = DatastreamId("agh-dere.outlet.discharge")
+LONG_AGO, LATER = NOW - timedelta(days=4000), NOW + timedelta(days=1)
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+class Ingest:
+    """Ingest without a broker, over the files a command line will look at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.registry = load_registry(EXAMPLE)
+        self.clock = FakeClock(NOW - timedelta(hours=5))
+
+    def take(self, *batches: Sequence[tuple[str, bytes]], registry: Registry | None = None) -> None:
+        """Start, take each batch a minute after the one before, stop."""
+        registry = registry or self.registry
+        store, book = self.store(), self.book()
+        limits = limits_of(registry)
+        log = IntakeLog(self.folder / "intake", timedelta(hours=48), 2**30)
+        pipeline = Pipeline(
+            gatherer_of(registry, IngestSettings()),
+            Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
+            store,
+            book,
+            FakeBroker(),
+            self.clock,
+            Metrics(),
+            Health(),
+            Allowance(rate=1, burst=1000),
+            intake_log=log,
+        )
+        for batch in batches:
+            self.clock.advance(timedelta(minutes=1))
+            pipeline.process([incoming(topic, payload) for topic, payload in batch])
+        log.close()
+        store.close()
+        book.close()
+
+    def store(self) -> SqliteStore:
+        return SqliteStore(f"sqlite:///{self.folder}/observations.sqlite")
+
+    def book(self) -> Book:
+        book = Book(f"sqlite:///{self.folder}/book.sqlite")
+        book.migrate()
+        return book
+
+    def series(self) -> dict[DatastreamId, Series]:
+        store = self.store()
+        try:
+            return {d.id: store.series(d.id, LONG_AGO, LATER) for d in self.registry.datastreams}
+        finally:
+            store.close()
+
+    def lose_store(self) -> None:
+        for path in self.folder.glob("observations.sqlite*"):
+            path.unlink()
+
+    def rewrite_store(self, change: Callable[[Series], Series]) -> None:
+        """Make a store that holds what this one does, but for a change to the stage."""
+        kept = self.series()
+        self.lose_store()
+        store = self.store()
+        for name, series in kept.items():
+            part = change(series) if name == STAGE else series
+            stream = np.zeros(len(part), np.int32)
+            store.write(ObservationBatch((name,), stream, part.time, part.value, part.quality))
+        store.close()
+
+    def counts(self) -> tuple[Any, Any]:
+        """Return what the books say: the days, and the devices."""
+        book = self.book()
+        with book.read() as connection:
+            said = days.days(connection), devices.list_devices(connection)
+        book.close()
+        return said
+
+
+def message(
+    seq: int, n: int = 1, *, minutes_ago: float = 600, **channels: Any
+) -> tuple[str, bytes]:
+    start = to_ms(NOW - timedelta(minutes=minutes_ago))
+    said = channels or {"stage_m": 0.1}
+    r = [[start + (seq + i) * 60_000, {**said, "battery_v": 12.0 + i}] for i in range(n)]
+    return UP, json.dumps({"boot": 3, "seq": seq, "r": r}).encode()
+
+
+def stamp(seq: int) -> str:
+    return f"{NOW - timedelta(minutes=600) + timedelta(minutes=seq):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Ingest:
+    ingest = Ingest(tmp_path)
+    ingest.take(
+        [message(0, 5), message(5, 5)],
+        [message(5, 5), (UP, b"poison"), ("kahriz/v1/stranger/up", message(1)[1])],
+        [message(20, 10), message(40, 1, minutes_ago=60 * 24 * 40)],
+        [message(12, 1, stage_cm=10)],
+        [(UP, b'[{"bt":1795580000,"n":"stage","u":"m","v":0.2}]')],
+    )
+    return ingest
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """Run a command at `NOW`; gives exit code, standard output and standard error."""
+    for name in [name for name in os.environ if name.startswith("KAHRIZ_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KAHRIZ_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("KAHRIZ_SITES", str(EXAMPLE))
+    monkeypatch.setenv("KAHRIZ_CLOCK__ORIGIN", NOW.isoformat())
+    monkeypatch.setenv("KAHRIZ_CLOCK__STARTED", datetime.now(UTC).isoformat())
+    monkeypatch.setenv("COLUMNS", "160")
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def command(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["kahriz", *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    yield command
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def findings(out: str) -> list[str]:
+    parts = ("files: ", "days: ", "intake: ", "ledger: ", "store: ")
+    return [line for line in out.splitlines() if line.startswith(parts)]
+
+
+def test_where_everything_is_as_it_came_nothing_is_found(ingest: Ingest, run: Run) -> None:
+    code, out, _ = run("audit")
+
+    assert (code, findings(out)) == (0, []), out
+    assert "9 messages" in out
+    assert f"{DEVICE}: 22 of 41, 19 pending" in out
+
+
+def test_a_lost_store_is_named_made_anew_and_as_it_was(ingest: Ingest, run: Run) -> None:
+    before, counts = ingest.series(), ingest.counts()
+    ingest.lose_store()
+    code, out, _ = run("audit")
+    assert code == 1
+    assert findings(out)[0] == f"files: store {ingest.folder}/observations.sqlite: no such file"
+
+    code, out, err = run("replay", "--since", "2026-11-25T00:00Z")
+    assert code == 0, err
+    assert out.startswith("30 readings taken in again; of 3 messages something could not be used")
+
+    assert run("audit")[0] == 0
+    after = ingest.series()
+    assert sum(len(series) for series in before.values()) > 60
+    for name, series in before.items():
+        assert series.time.tolist() == after[name].time.tolist()
+        assert series.value.tolist() == after[name].value.tolist()
+        assert series.quality.tolist() == after[name].quality.tolist()
+    assert ingest.counts() == counts, "what came is not counted twice"
+
+
+def test_replaying_what_is_there_changes_nothing(ingest: Ingest, run: Run) -> None:
+    before, counts = ingest.series(), ingest.counts()
+    code, _, _ = run("replay", "--since", "2026-11-25T00:00Z")
+
+    assert code == 0
+    assert ingest.counts() == counts
+    assert [s.value.tolist() for s in ingest.series().values()] == [
+        s.value.tolist() for s in before.values()
+    ]
+
+
+def test_a_lost_book_gets_its_ledger_and_letters_back_and_no_counts(
+    ingest: Ingest, run: Run
+) -> None:
+    for path in ingest.folder.glob("book.sqlite*"):
+        path.unlink()
+    code, out, _ = run("audit")
+    assert (code, findings(out)) == (1, [f"files: book {ingest.folder}/book.sqlite: no such file"])
+    assert not list(ingest.folder.glob("book.sqlite*")), "an audit makes nothing"
+
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    code, out, _ = run("audit")
+    assert (code, findings(out)) == (0, [])
+    assert f"{DEVICE}: 22 of 41, 19 pending" in out
+    assert ingest.counts()[0] == []
+
+
+def without_row(at: int) -> Callable[[Series], Series]:
+    def change(series: Series) -> Series:
+        keep = np.arange(len(series)) != at
+        return Series(
+            series.datastream, series.time[keep], series.value[keep], series.quality[keep]
+        )
+
+    return change
+
+
+def test_one_row_that_is_gone_is_found(ingest: Ingest, run: Run) -> None:
+    ingest.rewrite_store(without_row(1 + 3))  # the first is forty days old
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert findings(out) == [f"store: {STAGE} {stamp(3)} 0.1 came, and is not stored"]
+
+
+def test_a_row_older_than_the_window_that_is_gone_is_found(ingest: Ingest, run: Run) -> None:
+    ingest.rewrite_store(without_row(0))
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert len(findings(out)) == 1
+    assert findings(out)[0].startswith(f"store: {STAGE} 2026-10-16T12:40:00Z 0.1 came, and is not")
+
+
+def test_one_value_that_was_changed_is_found(ingest: Ingest, run: Run) -> None:
+    def change(series: Series) -> Series:
+        value = series.value.copy()
+        value[1 + 3] = 0.5
+        return Series(series.datastream, series.time, value, series.quality)
+
+    ingest.rewrite_store(change)
+    code, out, _ = run("audit")
+
+    came = f"{0.1:.17g}"
+    assert code == 1
+    assert findings(out) == [f"store: {STAGE} {stamp(3)} 0.5 is stored, and {came} came"]
+
+
+def test_a_row_that_nobody_sent_is_found(ingest: Ingest, run: Run) -> None:
+    store = ingest.store()
+    at = np.array([NOW.replace(tzinfo=None) - timedelta(minutes=30)], "datetime64[ms]")
+    one = ObservationBatch((STAGE,), np.zeros(1, np.int32), at, np.array([0.7]), np.ones(1, "u1"))
+    store.write(one)
+    store.close()
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert findings(out) == [
+        f"store: {STAGE} 2026-11-25T11:30:00Z 0.7 is stored, and nobody sent it"
+    ]
+
+
+def test_a_row_of_the_ledger_that_is_gone_is_found(ingest: Ingest, run: Run) -> None:
+    book = ingest.book()
+    with book.begin() as connection:
+        connection.execute(delete(received_range).where(received_range.c.first_seq == 20))
+    book.close()
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert findings(out) == [
+        f"ledger: {DEVICE} boot 3 seq 20 to 29 came, and the ledger does not have it"
+    ]
+
+
+def test_numbers_the_ledger_made_up_are_found(ingest: Ingest, run: Run) -> None:
+    book = ingest.book()
+    with book.begin() as connection:
+        connection.execute(
+            update(received_range).where(received_range.c.first_seq == 20).values(last_seq=32)
+        )
+    book.close()
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert findings(out) == [f"ledger: {DEVICE} boot 3 seq 30 to 32 never came, by the raw intake"]
+
+
+def test_books_that_do_not_balance_are_found(ingest: Ingest, run: Run) -> None:
+    book = ingest.book()
+    with book.begin() as connection:
+        own = device_day.c.device == DEVICE
+        connection.execute(update(device_day).where(own).values(stored=device_day.c.stored - 2))
+    book.close()
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert findings(out) == [f"days: {DEVICE} 2026-11-25: 2 of 29 readings have no fate"]
+
+
+def test_a_damaged_frame_is_found_and_said_by_a_replay_too(ingest: Ingest, run: Run) -> None:
+    (path,) = (ingest.folder / "intake").glob("*.kzi")
+    raw = bytearray(path.read_bytes())
+    raw[60] ^= 1
+    path.write_bytes(raw)
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert [line[:40] for line in findings(out)] == [f"intake: damaged: {path.name}"[:40]]
+    code, _, err = run("replay", "--since", "2026-11-25T00:00Z")
+    assert code == 1
+    assert f"damaged, stepped over: {path.name}: byte 9" in err
+
+
+def test_a_damaged_database_is_found(ingest: Ingest, run: Run) -> None:
+    path = ingest.folder / "observations.sqlite"
+    raw = bytearray(path.read_bytes())
+    raw[4096:4200] = bytes(104)
+    path.write_bytes(raw)
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert any(line.startswith(f"files: store {path}: ") for line in findings(out))
+
+
+def test_what_has_just_come_may_be_on_its_way(ingest: Ingest, run: Run) -> None:
+    log = IntakeLog(ingest.folder / "intake", timedelta(hours=48), 2**30)
+    topic, payload = message(30)
+    log.append(to_ms(NOW - timedelta(seconds=20)), [topic], [payload])
+    log.close()
+
+    assert run("audit")[0] == 0
+    code, out, _ = run("audit", "--settle-s", "1")
+    assert code == 1
+    assert findings(out) == [
+        f"ledger: {DEVICE} boot 3 seq 30 came, and the ledger does not have it"
+    ]
+
+
+def test_more_findings_than_can_be_shown_are_counted(ingest: Ingest, run: Run) -> None:
+    ingest.lose_store()
+    ingest.store().write(
+        ObservationBatch(
+            (STAGE,), np.empty(0, np.int32), np.empty(0, "M8[ms]"), np.empty(0), np.empty(0, "u1")
+        )
+    )
+    store = ingest.store()
+    store.latest()
+    store.close()
+    code, out, _ = run("audit", "--limit", "3")
+
+    assert code == 1
+    assert len([line for line in findings(out) if "is not stored" in line]) == 3
+    n = sum(len(s) for s in (ingest.series()).values())
+    assert n == 0
+    assert any(line.startswith("store: ... and ") for line in out.splitlines())
+
+
+def test_a_replay_is_refused_while_ingest_gives_signs_of_life(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = ingest.book()
+
+    def beat(_: float = 0.0) -> None:
+        with book.begin() as connection:
+            wall_ms = int(datetime.now(UTC).timestamp() * 1000)
+            checkpoints.put(connection, "ingest", {"wall_ms": wall_ms + int(_ * 1000)})
+
+    beat()
+    monkeypatch.setattr("ingest.replay.is_ingest_running.__defaults__", (lambda: 0.0, beat))
+    code, _, err = run("replay", "--since", "2026-11-25T00:00Z")
+    book.close()
+
+    assert code == 2
+    assert err.splitlines()[-1] == (
+        "kahriz: ingest: it is running, and keeps the ledger (stop it first)"
+    )
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "2027-01-01"])
+def test_a_since_that_makes_no_sense_is_wrong_use(ingest: Ingest, run: Run, since: str) -> None:
+    assert run("replay", "--since", since)[0] == 2
+
+
+def test_dead_letters_are_listed_shown_and_chosen(ingest: Ingest, run: Run) -> None:
+    code, out, _ = run("dead-letters", "list")
+    assert code == 0
+    assert out.splitlines()[-1] == "3 of 3"
+    assert all(kind in out for kind in ("decode_error", "unknown_device", "wrong_unit"))
+    code, out, _ = run("dead-letters", "list", "--device", DEVICE, "--reason", "decode_error")
+    assert out.splitlines()[-1] == "1 of 3"
+    number = out.splitlines()[3].split("│")[1].strip()
+    code, out, _ = run("dead-letters", "show", number)
+    assert (code, out.splitlines()[-1]) == (0, "poison")
+    code, _, err = run("dead-letters", "show", "99")
+    assert (code, err) == (1, "kahriz: dead letter '99' does not exist\n")
+
+
+def test_a_letter_that_can_be_used_now_is_stored_and_leaves(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = ingest.folder / "sites.toml"
+    sites.write_text(EXAMPLE.read_text().replace(f'"{DEVICE}"', '"stranger"'))
+    monkeypatch.setenv("KAHRIZ_SITES", str(sites))
+    counts, n = ingest.counts(), len(ingest.series()[STAGE])
+    code, out, _ = run("dead-letters", "replay", "--all")
+
+    assert code == 1, "poison stays poison"
+    assert out.splitlines()[-1] == "1 taken in, 2 still cannot be used"
+    assert len(ingest.series()[STAGE]) == n, "its instant is known, and stored again"
+    code, out, _ = run("dead-letters", "list")
+    assert out.splitlines()[-1] == "2 of 2"
+    assert "not in sites.toml" in out, "the reason is today's"
+    assert ingest.counts()[0] == counts[0]
+    book = ingest.book()
+    with book.read() as connection:
+        times = [letter.times for letter in dead_letters.newest(connection, 9)]
+        entry = audit_log.list_entries(connection)[0]
+    book.close()
+    assert times == [1, 1], "it did not come once more"
+    assert (entry.what, entry.detail) == ("dead_letters.replay", {"taken": 3, "failed": 2})
+
+
+def test_a_letter_of_which_only_a_part_was_kept_cannot_be_taken_in(
+    ingest: Ingest, run: Run
+) -> None:
+    ingest.take([(UP, b"{" + b" " * 20_000)])
+    code, out, _ = run("dead-letters", "replay", "--device", DEVICE)
+
+    assert code == 1
+    assert "only the first 4096 of 20001 bytes were kept" in out
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "--device", DEVICE), ("1", "--all")])
+def test_which_letters_to_replay_has_to_be_said_once(
+    ingest: Ingest, run: Run, words: tuple[str, ...]
+) -> None:
+    assert run("dead-letters", "replay", *words)[0] == 2
+
+
+def test_the_books_of_the_last_days_are_shown(ingest: Ingest, run: Run) -> None:
+    ingest.clock.now = NOW - timedelta(days=2)
+    ingest.take([message(50)])
+    _, out, _ = run("audit", "--days", "1")
+    (own,) = [line for line in out.splitlines() if f"2026-11-25 │ {DEVICE}" in line]
+    (strange,) = [line for line in out.splitlines() if "2026-11-25 │ (strangers)" in line]
+
+    assert own.split("│")[3:7] == [" 29       ", " 22     ", " 5         ", " 0    "]
+    assert "1 decode_error, 1 wrong_unit" in own
+    assert "1 unknown_device" in strange
+    assert "2026-11-23 │" not in out
+    assert "2026-11-23 │" in run("audit", "--days", "3")[1]
+
+
+@pytest.mark.parametrize(("age_s", "code"), [(2, 0), (20, 1)])
+def test_what_ingest_waits_to_store_is_not_asked_for_while_it_says_so(
+    ingest: Ingest, run: Run, age_s: int, code: int
+) -> None:
+    log = IntakeLog(ingest.folder / "intake", timedelta(hours=48), 2**30)
+    topic, payload = message(30)
+    log.append(to_ms(NOW - timedelta(minutes=8)), [topic], [payload])
+    log.close()
+    wall_ms = int(datetime.now(UTC).timestamp() * 1000)
+    said = {"wall_ms": wall_ms - age_s * 1000, "since_ms": wall_ms - 600_000, "store": "disk full"}
+    book = ingest.book()
+    with book.begin() as connection:
+        checkpoints.put(connection, "ingest", said)
+    book.close()
+    found, out, _ = run("audit")
+
+    assert (found, "ingest waits for the store: disk full" in out) == (code, code == 0), out

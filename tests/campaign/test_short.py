@@ -21,7 +21,7 @@ from tests.campaign.faults import (
 from tests.campaign.influx_faults import InfluxFaults
 from tests.campaign.ingest_at import STEPS
 from tests.campaign.runner import Campaign
-from tests.campaign.store_faults import KillInflux, Refused, proxied
+from tests.campaign.store_faults import FreezeInflux, KillInflux, Refused, frozen, proxied
 from tests.campaign.world import world
 from tests.e2e.processes import wait_until
 
@@ -84,7 +84,8 @@ def test_a_store_that_fails_in_every_way_loses_nothing(tmp_path: Path) -> None:
     with servers.influxd() as server:
         influx = InfluxFaults(f"{server.host}:{server.port}")
         influx.listen()
-        faults: list[Fault] = [*proxied(), Refused(), KillInflux(server)]
+        faults: list[Fault] = [*proxied(), frozen(), Refused()]
+        faults += [KillInflux(server), FreezeInflux(server)]
         with world(tmp_path, SEED, history_days=DAYS, speed=SPEED, influx=influx) as w:
             w.chance.shuffle(faults)
             w.start_ingest()

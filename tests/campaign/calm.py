@@ -72,12 +72,13 @@ def _is_same(one: Sequence[float | None], other: Sequence[float | None]) -> bool
     )
 
 
-def calm_run(folder: Path, readings: Sequence[Sent], now_ms: int, alerts: Fired) -> Fired:
-    """Let a fresh service take in `readings` at `now_ms`; return the alerts it comes to.
+def calm_run(folder: Path, readings: Sequence[Sent], alerts: Fired) -> Fired:
+    """Let a fresh service take in `readings` right after the last; return the alerts it comes to.
 
     It ends when it has computed every hour and has come to `alerts`, or not within 40 s.
     """
     readings = [reading for reading in readings if reading.is_sent]
+    now_ms = max(reading.time_ms for reading in readings)
     clock = {
         "KAHRIZ_CLOCK__SPEED": str(_SPEED),
         "KAHRIZ_CLOCK__ORIGIN": from_ms(now_ms).isoformat(),

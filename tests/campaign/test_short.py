@@ -57,7 +57,7 @@ def test_killed_processes_lose_nothing_and_change_no_statistic_and_no_alert(
         wait_until(lambda: is_computed(faulty, now_ms - HOUR_MS), "every hour is computed", 30)
     found = w.judge()
     alerts = fired(faulty)
-    in_calm = calm_run(calm, w.readings(), now_ms, alerts)
+    in_calm = calm_run(calm, w.readings(), alerts)
     one, other = (figures(folder, now_ms - HOUR_MS) for folder in (faulty, calm))
 
     campaign.assert_held(w, found)

@@ -52,8 +52,8 @@ class Uplink:
     window
         Payloads on the way at once.
     timeout_s
-        Without any acknowledgement for so long, everything on the way is sent again; doubled each
-        time up to a minute.
+        What is longest on the way and not acknowledged for so long is taken for lost, and
+        everything on the way is sent again; doubled each time up to a minute.
     """
 
     def __init__(
@@ -171,8 +171,11 @@ class Uplink:
         return freed
 
     def _heard(self, wall: float) -> None:
-        self._heard_at, self._wait_s = wall, self._timeout_s
+        longest = self._in_flight[:1]
         self._in_flight = [s for s in self._in_flight if not self.buffer.is_freed(s)]
+        # Live readings that come through say nothing of a backlog's payload lost before them.
+        if self._in_flight[:1] != longest:
+            self._heard_at, self._wait_s = wall, self._timeout_s
 
     def retry_overdue(self, wall: float) -> bool:
         """Take back everything on the way if nothing was heard for too long; whether it was."""

@@ -88,6 +88,9 @@ class Pipeline:
         Where messages are kept as they came, before anything else; None: nowhere.
     is_replay
         The messages came, and were counted, once before.
+    at
+        Called at each step of a batch with its name: ``received``, ``written`` (the store has
+        it), ``recorded`` (the book too), ``acknowledged``. A fault test ends the process there.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Pipeline:
         intake_log: IntakeLog | None = None,
         *,
         is_replay: bool = False,
+        at: Callable[[str], object] = lambda name: None,
     ) -> None:
         self._gatherer = gatherer
         self._assessor = assessor
@@ -120,6 +124,7 @@ class Pipeline:
         self._shed = shed or Shed(gatherer.devices)
         self._intake_log = intake_log
         self._is_replay = is_replay
+        self._at = at
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
         self._once = Once(_LOG)
@@ -139,6 +144,7 @@ class Pipeline:
         Stopped
             `stop` was called while the store or the book was away.
         """
+        self._at("received")
         kept, shed = self._allowance.split(messages)
         self._shed.add([message.topic for message in shed], Reason.RATE)
         now = self._clock()
@@ -150,6 +156,7 @@ class Pipeline:
         # All in the order they came in, as the protocol wants it (MQTT-4.6.0-2).
         self._acknowledger.acknowledge(messages)
         self._acknowledger.publish(notes)
+        self._at("acknowledged")
         self._metrics.messages.inc(len(messages))
         self._metrics.shed.labels("rate").inc(len(shed))
         if since is not None:
@@ -196,7 +203,9 @@ class Pipeline:
         batch = self._until_available("book", lambda: self._gatherer.gather(messages, now))
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
+        self._at("written")
         entry = self._until_available("book", lambda: self._record(batch, written))
+        self._at("recorded")
         self._metrics.batch.observe(len(messages))
         self._metrics.write_seconds.observe(time.perf_counter() - began)
         self._metrics.unratable.inc(judged.n_unratable)

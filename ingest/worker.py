@@ -58,14 +58,21 @@ class Worker:
     ----------
     stopping
         Set from outside to end `run`.
+    at
+        The pipeline's: for tests of what a crash leaves behind.
     """
 
     def __init__(
-        self, settings: Settings, registry: Registry, stopping: threading.Event | None = None
+        self,
+        settings: Settings,
+        registry: Registry,
+        stopping: threading.Event | None = None,
+        at: Callable[[str], object] = lambda name: None,
     ) -> None:
         _validate(settings, registry)
         self._settings = settings
         self._registry = registry
+        self._at = at
         self._clock = settings.clock.clock()
         self._metrics = Metrics()
         self._health = Health()
@@ -131,6 +138,7 @@ class Worker:
             timedelta(seconds=settings.retry_max_s),
             self._shed,
             self._intake_log,
+            at=self._at,
         )
 
     def _build_loops(self) -> list[Loop]:

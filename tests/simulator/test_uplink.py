@@ -193,6 +193,19 @@ def test_without_an_acknowledgement_in_time_it_sends_again_and_grows_patient() -
     assert device.retry_overdue(115.0)
 
 
+def test_what_was_lost_goes_again_although_later_readings_come_through() -> None:
+    device = uplink()
+    measure(device, 20)
+    device.outgoing(100.0, T0)
+    for second in range(1, 6):
+        measure(device, 1, first=19 + second)
+        device.outgoing(100.0 + second, T0)
+        ack(device, 100.0 + second, also=[[20, 19 + second]])
+
+    assert device.retry_overdue(105.1)
+    assert spans(device.outgoing(105.1, T0)) == [(0, 19)]
+
+
 def test_where_nobody_listens_at_the_broker_it_tries_again_soon() -> None:
     device = uplink()
     measure(device, 20)

@@ -1,0 +1,47 @@
+"""Ingest that ends itself with SIGKILL at a named step: ``python -m tests.campaign.ingest_at``.
+
+``CAMPAIGN_KILL_AT`` names the step of a batch (`ingest.pipeline`), ``CAMPAIGN_KILL_ON`` says at
+which of its calls, counted from 1. Nothing is flushed, no handler runs: what is on the disk then
+is what a crash leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from ingest.worker import Worker
+from kahriz import logs
+from kahriz.settings import load_settings
+from kahriz.sites import load_registry
+
+STEPS = ("received", "written", "recorded", "acknowledged")
+
+
+class KillAt:
+    """Ends the process at the `on`-th call of one step."""
+
+    def __init__(self, step: str, on: int) -> None:
+        if step not in STEPS:
+            raise ValueError(f"step {step!r} is none of {', '.join(STEPS)}")
+        self._step = step
+        self._left = on
+
+    def __call__(self, name: str) -> None:
+        if name not in STEPS:
+            raise ValueError(f"the pipeline knows a step {name!r} that is none of {STEPS}")
+        if name == self._step:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    settings = load_settings()
+    logs.setup(settings.log_level)
+    at = KillAt(os.environ["CAMPAIGN_KILL_AT"], int(os.environ["CAMPAIGN_KILL_ON"]))
+    Worker(settings, load_registry(settings.sites), at=at).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest import topics
-from ingest.gather import Gathered, Gatherer
+from ingest.gather import Gatherer
+from ingest.gathered import Gathered
 from ingest.judge import Assessor
 from ingest.ledger import Ranges
 from ingest.parts import NONE

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 from sqlalchemy import Connection
 
-from ingest.gather import Gathered
+from ingest.gathered import Gathered
 from ingest.ledger import BootLedger, Ledger, Ranges
 from ingest.outbox import Note
 from ingest.parts import NONE, Longs, Parts

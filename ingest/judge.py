@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.gather import Gathered
+from ingest.gathered import Gathered
 from kahriz.errors import ConfigError
 from kahriz.observations import ObservationBatch, Quality, Values, combine_flags, datastream_id
 from kahriz.quality.flagger import Flagger

@@ -25,9 +25,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.allowance import Allowance
 from ingest.entry import Entry, entry_of, write
-from ingest.gather import Gathered, Gatherer, letter_of
+from ingest.gather import Gatherer
+from ingest.gathered import Gathered
 from ingest.judge import Assessor, Judged
 from ingest.ledger import Ledger
+from ingest.letters import letter_of
 from ingest.metrics import Health, Metrics
 from ingest.outbox import Note
 from ingest.shed import Shed
@@ -210,14 +212,14 @@ class Pipeline:
         self._metrics.write_seconds.observe(time.perf_counter() - began)
         self._metrics.unratable.inc(judged.n_unratable)
         self._count(batch, written, entry)
-        return entry.acknowledgements(self._gatherer.deaf)
+        return entry.acknowledgements(self._gatherer.one_by_one.deaf)
 
     def _set_aside(self, message: Incoming, error: Exception, now: datetime) -> None:
         """Keep the one message that our own code fails on; its device keeps its readings."""
         _LOG.error("fault", extra={"topic": message.topic[:_SHOWN]}, exc_info=error)
         reason = f"a fault of the service: {type(error).__name__}: {in_one_line(error)}"
         batch = self._gatherer.gather([], now)
-        batch.set_aside.append((self._gatherer.sender(message), Reason.SERVICE_FAULT))
+        batch.set_aside.append((self._gatherer.one_by_one.sender(message), Reason.SERVICE_FAULT))
         batch.letters.append(letter_of(message, reason, now, Reason.SERVICE_FAULT))
         entry = self._until_available("book", lambda: self._record(batch, None))
         self._metrics.dead_letters.inc()

@@ -308,7 +308,7 @@ class Worker:
         recall_from(self._book, self._clocks)
         with self._book.read() as connection:
             heartbeat = checkpoints.get(connection, "ingest")
-            self._gatherer.lorawan.restore(devices.list_devices(connection))
+            self._gatherer.one_by_one.lorawan.restore(devices.list_devices(connection))
         self._own_clock.has_been((heartbeat or {}).get("wall_ms", 0))
 
     def _is_clock_wrong(self) -> bool:

@@ -70,7 +70,7 @@ class Ingest:
         gatherer = gatherer_of(registry, IngestSettings(), keep_in(book))
         recall_from(book, gatherer.clocks)
         with book.read() as connection:
-            gatherer.lorawan.restore(devices.list_devices(connection))
+            gatherer.one_by_one.lorawan.restore(devices.list_devices(connection))
         pipeline = Pipeline(
             gatherer,
             Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ingest.gather import Gathered
+from ingest.gathered import Gathered
 from ingest.judge import Assessor, Judged
 from ingest.parts import Parts
 from kahriz.clock import to_ms

@@ -23,6 +23,7 @@ from ingest.metrics import Health, Metrics
 from ingest.mqtt import Intake
 from ingest.own_clock import OwnClock
 from ingest.pipeline import Pipeline, Stopped
+from ingest.probe import Probe
 from ingest.rollups import Rollups
 from ingest.sender import Sender
 from ingest.shed import Shed
@@ -90,6 +91,7 @@ class Worker:
             self._health,
         )
         self._store = open_store(settings.store_url, settings.store.token.get_secret_value())
+        self._probe = Probe(self._store, self._health)
         self._book = Book(settings.book_url)
         self._shed = Shed(registry.devices)
         self._intake_log = intake_log_of(settings)
@@ -169,6 +171,7 @@ class Worker:
             "watch": (watch_step, 0.5, self._is_flooded),
             "sender": (sender_step, 0.3, _never),
             "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
+            "store watch": (self._probe.step, 2.0, _never),
             "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
             "disk watch": (disk_step, 0.5, _never),
             "lease": (self._renew, RENEW_S, _never),
@@ -194,8 +197,6 @@ class Worker:
         return 0.0 if since is None else max(time.monotonic() - since, 0.0)
 
     def _heartbeat(self) -> bool:
-        if "store reads" in self._health.problems:
-            self._ask_store()
         report = self._report()
         with self._book.begin() as connection:
             checkpoints.put(connection, "ingest", report)
@@ -231,7 +232,7 @@ class Worker:
             is_ready = self._until_book(self._book.migrate) and self._stand_by()
             if is_ready and self._until_book(self._recall):
                 _collect_seldom()
-                self._ask_store()
+                self._probe.ask()
                 loops += self._build_loops()
                 self._start(loops)
                 self._work()
@@ -322,17 +323,6 @@ class Worker:
         self._health.failed("clock", problem)
         self._stopping.wait(0.5)
         return True
-
-    def _ask_store(self) -> None:
-        """Make the embedded store's file for readers, and say at once if the store is down."""
-        try:
-            self._store.latest()
-        except StoreUnavailable as error:
-            self._once.failed("store reads", error.reason)
-            self._health.failed("store reads", error.reason)
-        else:
-            self._once.worked("store reads")
-            self._health.worked("store reads")
 
     def _give_up_waiting(self) -> None:
         while not self._stopping.wait(0.5):

@@ -57,6 +57,9 @@ class FailingStore:
     def latest(self) -> Mapping[DatastreamId, Observation]:
         return self.behind.latest()
 
+    def check(self) -> None:
+        self.behind.check()
+
     def tidy(self, now: datetime) -> bool:
         return self.behind.tidy(now)
 

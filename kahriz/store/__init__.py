@@ -52,6 +52,10 @@ class Store(Protocol):
         """Return the newest observation of every datastream that has one."""
         ...
 
+    def check(self) -> None:
+        """Raise StoreUnavailable where it cannot be used now; the cost does not grow with it."""
+        ...
+
     def tidy(self, now: datetime) -> bool:
         """Do one short piece of putting in order; return whether there is more to do."""
         ...

@@ -113,6 +113,10 @@ class InfluxStore:
                 newest[name] = Observation(name, from_ms(t), v, Quality(q))
         return newest
 
+    def check(self) -> None:
+        """Ask for a point nobody can have written: server, database and login answer by that."""
+        self._server.query(f"SELECT \"value\" {_SELECT} WHERE time >= '{iso(_LATEST)}' LIMIT 1")
+
     def tidy(self, now: datetime) -> bool:
         """Do nothing: the server compacts by itself."""
         return False

@@ -104,6 +104,14 @@ class SqliteStore:
             rows = reader.execute(_LATEST).fetchall()
         return {name: Observation(name, from_ms(t), v, _QUALITIES[q]) for name, t, v, q in rows}
 
+    def check(self) -> None:
+        """Look whether the file is there and can be read, and whether it is still the same."""
+        if not self._read_only:
+            with self._file.writer():
+                pass
+        with self._file.reader() as reader:
+            reader.execute("SELECT 1 FROM datastream LIMIT 1").fetchone()
+
     def tidy(self, now: datetime) -> bool:
         """Seal a part of what came in, some 10 ms of work; return whether there is more.
 

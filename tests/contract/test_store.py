@@ -210,6 +210,14 @@ def test_rows_that_say_nothing_are_not_seen(store: Store) -> None:
     assert store.latest()[STAGE] == observation(0, 1.0)
 
 
+def test_a_store_that_is_there_passes_its_check_empty_or_not(store: Store) -> None:
+    store.check()
+    write(store, observation(0))
+    store.check()
+
+    assert len(store.series(STAGE, *ALWAYS)) == 1
+
+
 def test_tidying_comes_to_an_end_and_changes_no_answer(store: Store) -> None:
     write(store, *(observation(i, i / 3) for i in range(20)))
     write(store, observation(3, 9.5, Quality.FAIL), observation(500, 1.0, datastream=DISCHARGE))

@@ -49,6 +49,16 @@ class Line:
         self.is_left = False
         """Whether DISCONNECT was sent."""
 
+    @property
+    def client_id(self) -> str:
+        """Who connected; empty before CONNECT."""
+        return "" if self._connect is None else self._connect.client_id
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether CONNACK has taken the client in."""
+        return self._connack is not None and not self._connack.reasons[0]
+
     # --- bytes --------------------------------------------------------------------------------
 
     def sent(self, data: bytes, at: float) -> None:

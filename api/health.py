@@ -14,7 +14,9 @@ from kahriz.book import checkpoints
 from kahriz.clock import from_ms, iso
 
 PATIENCE_S = 3.0
-STALE_S = 5.0
+STALE_S = 3.5
+"""Three heartbeats missed; with an answer kept for a second that is known within five."""
+
 _KEPT_S = 1.0
 
 

@@ -13,16 +13,16 @@ def beat(age_s: float = 0.0, **said: Any) -> dict[str, Any]:
     return {"wall_ms": int((WALL - age_s) * 1000), "status": "ok", "reason": ""} | said
 
 
-@pytest.mark.parametrize("age_s", [0, 2, 5])
+@pytest.mark.parametrize("age_s", [0, 2, 3.5])
 def test_a_fresh_heartbeat_that_says_ok_is_ok(age_s: float) -> None:
     assert judged(beat(age_s), WALL).ok
 
 
-def test_a_heartbeat_older_than_5_s_means_down_whatever_it_said() -> None:
-    check = judged(beat(5.2), WALL)
+def test_a_heartbeat_older_than_some_seconds_means_down_whatever_it_said() -> None:
+    check = judged(beat(3.6), WALL)
 
     assert not check.ok
-    assert check.detail == "down: last heard 5 s ago"
+    assert check.detail == "down: last heard 4 s ago"
 
 
 def test_a_degraded_ingest_gives_its_own_reason() -> None:

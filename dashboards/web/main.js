@@ -44,6 +44,7 @@ async function loadKahrizes() {
   state.clock = { base: Date.parse(answer.now), heard: Date.now(), speed: answer.speed };
   state.kahrizes = answer.kahrizes;
   showCards();
+  tick(); // at once: what was drawn anew has no age yet
 }
 
 async function loadAlerts() {
@@ -53,11 +54,13 @@ async function loadAlerts() {
   state.alerts = { all: alerts, firing: await Promise.all(details) };
   if (before) announce(before.firing, state.alerts.firing);
   showAlerts();
+  tick();
 }
 
 async function loadDevices() {
   state.devices = (await api.devices()).devices;
   drawDevices();
+  tick();
 }
 
 async function loadHealth() {

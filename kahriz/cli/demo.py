@@ -191,7 +191,7 @@ class _Demo:
         api = self._child("api", ["-m", "api"])
         self._wait(ingest, lambda: _answers(f"http://127.0.0.1:{self._metrics_port}/health", True))
         self._wait(api, lambda: _answers(f"{self._plan.url}health"))
-        self._say("simulated devices, with 30 days of history")
+        self._say("simulated devices")
         self._start_simulator()
         self._greet(key, time.monotonic() - began)
 
@@ -270,10 +270,11 @@ class _Demo:
 
     def _greet(self, key: str, seconds: float) -> None:
         settings = self._plan.settings
+        now = self._clock().replace(microsecond=0)
         pub = f"mosquitto_pub -h {settings.mqtt.host} -p {settings.mqtt.port} -q 1"
         lines = [
             f"Open   [bold link={self._plan.url}]{self._plan.url}[/]",
-            f"Simulated time runs {self._plan.speed:g}x; it is {iso(self._clock())}.",
+            f"Simulated time runs {self._plan.speed:g}x; it is {iso(now)}.",
             f"Key to acknowledge alerts: [bold]{key}[/]",
             f"Send readings of your own: {pub} -t kahriz/v1/DEVICE/up -m ... (docs/wire-format.md)",
             f"Logs: {_relative(self._folder / 'logs')}. SMS texts appear below. Ctrl-C stops.",

@@ -47,7 +47,7 @@ def framed(message: Message) -> str:
     cost = f"{message.parts} SMS, {message.encoding}, {len(message.text)} characters"
     lines = [
         f"SMS to {message.contact} {message.phone} ({message.language})",
-        iso(message.created_at),
+        iso(message.created_at.replace(microsecond=0)),
         "",
         *textwrap.wrap(message.text, _WIDTH),
         "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -65,6 +66,39 @@ def test_litres_a_person_stand_against_the_norms_with_their_sources(opened: Open
     expect(card.locator(".person .verdict")).to_have_text(
         "100 L: optimal (WHO 2020, Domestic water quantity)"
     )
+
+
+def test_a_norm_stays_on_one_line_in_a_wide_letter(opened: Open) -> None:
+    page = opened().page
+    heights = (
+        _card(page)
+        .locator(".mark span")
+        .evaluate_all("""
+      all => all.map((each) => {
+        each.style.letterSpacing = "3px";
+        return each.offsetHeight;
+      })
+    """)
+    )
+
+    assert set(heights) == {12}  # the letter's own height
+
+
+def test_no_reading_is_shown_without_its_age(opened: Open) -> None:
+    page = opened().page
+    page.add_init_script("""
+      window.bare = 0;
+      (function look() {
+        const all = [...document.querySelectorAll("[data-ago]")];
+        window.bare += all.filter((each) => !each.textContent).length;
+        requestAnimationFrame(look);
+      })();
+    """)
+    page.route("**/api/v1/devices", lambda _route: None)  # the last answer of a round never comes
+    page.reload()
+    expect(page.locator(".card .now time").first).to_have_text(re.compile("ago"))
+
+    assert page.evaluate("window.bare") == 0
 
 
 def test_people_counted_by_households_are_called_an_assumption(opened: Open) -> None:

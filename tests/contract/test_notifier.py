@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,12 @@ def test_the_console_shows_the_text_the_recipient_and_the_cost(
     assert "2 SMS, ucs2" in shown
 
 
-def test_the_frame_is_straight() -> None:
-    lines = framed(MESSAGE).strip().splitlines()
+def test_the_frame_is_straight_and_its_time_to_the_second() -> None:
+    at = MESSAGE.created_at + timedelta(milliseconds=576)
+    lines = framed(replace(MESSAGE, created_at=at)).strip().splitlines()
 
     assert len({len(line) for line in lines}) == 1
+    assert "2026-11-22T06:00:00Z" in lines[2]
 
 
 def test_a_console_that_is_gone_is_worth_another_try(tmp_path: Path) -> None:

@@ -69,7 +69,10 @@ def run(
         typer.Option(envvar="KAHRIZ_CLOCK__STARTED", help="Real instant the time runs from."),
     ] = None,
 ) -> None:
-    """Play a scenario: its history as a backlog, then live, until SIGINT or SIGTERM."""
+    """Play a scenario: its history as a backlog, then live, until SIGINT or SIGTERM.
+
+    Example: kahriz sim run three_kahrizes --speed 300
+    """
     logs.setup()
     is_stopped = _until_signal()
     if not speed > 0:
@@ -89,7 +92,10 @@ def run(
 
 
 def scenarios() -> None:
-    """List the shipped scenarios, one line each."""
+    """List the shipped scenarios, one line each.
+
+    Example: kahriz sim scenarios
+    """
     for name, path in shipped().items():
         typer.echo(f"{name:20} {load_scenario(path).summary}")
 
@@ -117,7 +123,10 @@ def replay_file(
     port: Port = 1883,
     credentials: Credentials = None,
 ) -> None:
-    """Send a recorded series as a device would; exit 1 if some of it stays unacknowledged."""
+    """Send a recorded series as a device would; exit 1 if some of it stays unacknowledged.
+
+    Example: kahriz sim replay levels.csv --device agh-dere-line --time time --map stage_m=level
+    """
     logs.setup()
     is_stopped = _until_signal()
     try:

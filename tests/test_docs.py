@@ -63,13 +63,16 @@ def _settings(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterat
             yield variable
 
 
-def _commands(command: Any, words: str = "kahriz") -> Iterator[str]:
+def _commands(command: Any, words: str = "kahriz") -> Iterator[tuple[str, str]]:
     inner = getattr(command, "commands", None)
     if inner is None:
-        yield words
+        yield words, command.help
     else:
         for name, each in inner.items():
             yield from _commands(each, f"{words} {name}")
+
+
+_ALL_COMMANDS = dict(_commands(typer.main.get_command(build())))
 
 
 def _errors() -> list[str]:
@@ -141,9 +144,12 @@ def test_every_route_is_documented(tmp_path: Path) -> None:
     assert [r for r in routes if r not in text and r.removeprefix("/api/v1") not in text] == []
 
 
-@pytest.mark.parametrize("command", list(_commands(typer.main.get_command(build()))))
-def test_every_command_is_documented(command: str) -> None:
+@pytest.mark.parametrize("command", _ALL_COMMANDS)
+def test_every_command_is_documented_and_its_help_has_an_example(command: str) -> None:
+    example = _ALL_COMMANDS[command].partition("Example: ")[2]
+
     assert command in _all_docs()
+    assert command in example
 
 
 def test_links_lead_somewhere() -> None:

@@ -12,8 +12,9 @@ def register(app: typer.Typer) -> None:
     def ingest() -> None:
         """Take readings from the broker until stopped.
 
-        Configured by kahriz.toml and the environment, e.g.
-        KAHRIZ_MQTT__HOST=broker KAHRIZ_SITES=sites.toml kahriz ingest
+        Configured by kahriz.toml and the environment.
+
+        Example: KAHRIZ_MQTT__HOST=broker KAHRIZ_SITES=sites.toml kahriz ingest
         """
         from ingest.__main__ import main
 

@@ -27,6 +27,8 @@ class Check:
     name: str
     ok: bool
     detail: str = ""
+    since_ms: int | None = None
+    """Since when it is wrong, where the part itself knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Health:
         self._checked_at = 0.0
 
     async def report(self) -> Report:
-        """Return how things stand; `since` is when this process first found them so."""
+        """Return how things stand; `since` is what ingest says of itself, else when we found it."""
         async with self._lock:
             if self._last is None or not 0 <= self._wall() - self._checked_at < _KEPT_S:
                 self._last = await self._check()
@@ -77,7 +79,8 @@ class Health:
         checks = (store, book, ingest)
         for check in checks:
             self._metrics.is_up.labels(check.name).set(check.ok)
-        report = Report(checks, int(self._wall() * 1000))
+        known = [check.since_ms for check in checks if check.since_ms is not None]
+        report = Report(checks, min([int(self._wall() * 1000), *known]))
         last = self._last
         unchanged = last is not None and last.is_ok == report.is_ok
         return Report(checks, last.since_ms) if last is not None and unchanged else report
@@ -110,9 +113,11 @@ def judged(heartbeat: Any, wall_s: float) -> Check:
         return Check("ingest", False, "never heard of")
     age_s = wall_s - heartbeat["wall_ms"] / 1000
     if age_s > STALE_S:
-        return Check("ingest", False, f"down: last heard {age_s:.0f} s ago")
+        heard = heartbeat["wall_ms"]
+        return Check("ingest", False, f"down: last heard {age_s:.0f} s ago", heard)
     if heartbeat.get("status") != "ok":
-        return Check("ingest", False, str(heartbeat.get("reason") or "degraded"))
+        reason = str(heartbeat.get("reason") or "degraded")
+        return Check("ingest", False, reason, heartbeat.get("since_ms"))
     return Check("ingest", True)
 
 

@@ -18,6 +18,8 @@ from kahriz.clock import from_ms, iso, to_ms
 
 _LINE = 16
 _SHOWN = 100
+_WIDE = 400
+_HEAD = ("id", "received", "device", "kind", "times", "bytes", "reason")
 
 Device = Annotated[str | None, typer.Option(help="Only what came on this device's topics.")]
 
@@ -44,13 +46,21 @@ def show_all(
     Example: kahriz dead-letters list --device agh-dere-outlet --reason wrong_unit
     """
     start = instant(since, "--since")
-    table = Table("id", "received", "device", "kind", "times", "bytes", "reason")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in _HEAD[:5]:
+        table.add_column(name, no_wrap=True)
+    table.add_column("reason", overflow="fold")
     with opened() as house, house.book.read() as connection:
         since_ms = None if start is None else to_ms(start)
         for letter in dead_letters.chosen(connection, device, reason, since_ms, limit):
-            table.add_row(*(escape(text) for text in _row(letter)))
+            row = _row(letter)
+            reason = row[-1].removeprefix(f"device '{row[2]}': ")
+            table.add_row(*(escape(text) for text in (*row[:5], reason)))
         n, dropped = dead_letters.count(connection), dead_letters.dropped(connection)
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE  # what is read by grep keeps one letter a line
+    console.print(table)
     more = f", {dropped} older ones had to go" if dropped else ""
     typer.echo(f"{table.row_count} of {n}{more}")
 
@@ -62,8 +72,7 @@ def show(id: Annotated[int, typer.Argument(help="The id that `list` shows.")]) -
     """
     with opened() as house, house.book.read() as connection:
         letter = dead_letters.find(connection, id)
-    names = ("id", "received", "device", "kind", "times", "bytes", "reason")
-    for name, value in zip(names, _row(letter, None), strict=True):
+    for name, value in zip(_HEAD, _row(letter, None), strict=True):
         typer.echo(f"{name:9}{value}")
     typer.echo(f"topic    {printable(letter.topic)}\n")
     typer.echo(dump(letter.payload))
@@ -112,7 +121,7 @@ def _chosen(book: Book, ids: Sequence[int] | None, device: str | None) -> list[K
 def _row(letter: KeptLetter, shown: int | None = _SHOWN) -> tuple[str, ...]:
     return (
         str(letter.id),
-        iso(from_ms(letter.received_at_ms)),
+        iso(from_ms(letter.received_at_ms // 1000 * 1000)),
         printable(letter.device or "-"),
         letter.kind or "-",
         str(letter.times),

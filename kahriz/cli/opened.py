@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def opened_alone() -> Iterator[tuple[Opened, Callable[[], None]]]:
     What is yielded beside it is to be called often: it keeps an ingest that stands by from
     thinking that nobody is at work.
     """
-    with opened() as house:
+    with opened() as house, _hushed():
         name = f"ingest:{house.settings.mqtt.client_id}"
         lease = Lease(house.book, name, this_process())
         if at_work := take_lease(lease, house.book, name):
@@ -74,6 +75,18 @@ def opened_alone() -> Iterator[tuple[Opened, Callable[[], None]]]:
             yield house, keep
         finally:
             lease.release()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    # What cannot be used and who is at work is the command's own answer: not said twice.
+    log = logging.getLogger("ingest")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def note(house: Opened, what: str, detail: Mapping[str, Any]) -> None:

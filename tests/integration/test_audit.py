@@ -523,9 +523,10 @@ def test_dead_letters_are_listed_shown_and_chosen(ingest: Ingest, run: Run) -> N
     assert code == 0
     assert out.splitlines()[-1] == "3 of 3"
     assert all(kind in out for kind in ("decode_error", "unknown_device", "wrong_unit"))
+    assert len(out.splitlines()) == 5, "head, a line a letter, and the sum"
     code, out, _ = run("dead-letters", "list", "--device", DEVICE, "--reason", "decode_error")
     assert out.splitlines()[-1] == "1 of 3"
-    number = out.splitlines()[3].split("│")[1].strip()
+    number = out.splitlines()[1].split()[0]
     code, out, _ = run("dead-letters", "show", number)
     assert (code, out.splitlines()[-1]) == (0, "poison")
     code, _, err = run("dead-letters", "show", "99")
@@ -539,9 +540,10 @@ def test_a_letter_that_can_be_used_now_is_stored_and_leaves(
     sites.write_text(EXAMPLE.read_text().replace(f'"{DEVICE}"', '"stranger"'))
     monkeypatch.setenv("KAHRIZ_SITES", str(sites))
     counts, n = ingest.counts(), len(ingest.series()[STAGE])
-    code, out, _ = run("dead-letters", "replay", "--all")
+    code, out, err = run("dead-letters", "replay", "--all")
 
     assert code == 1, "poison stays poison"
+    assert err == "", "the reasons are in the answer"
     assert out.splitlines()[-1] == "1 taken in, 2 still cannot be used"
     assert len(ingest.series()[STAGE]) == n, "its instant is known, and stored again"
     code, out, _ = run("dead-letters", "list")

@@ -37,6 +37,7 @@ def test_health_without_ingest_is_a_503_that_says_so(api: Api) -> None:
     assert answer.json()["status"] == "degraded"
     assert checks(answer.json()) == {"store": True, "book": True, "ingest": False}
     assert answer.json()["checks"][2]["detail"] == "down: last heard 16 s ago"
+    assert answer.json()["since"] == "2026-11-22T12:00:00Z", "when it was last heard"
 
 
 def test_health_names_the_store_that_is_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

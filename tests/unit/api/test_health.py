@@ -23,12 +23,15 @@ def test_a_heartbeat_older_than_some_seconds_means_down_whatever_it_said() -> No
 
     assert not check.ok
     assert check.detail == "down: last heard 4 s ago"
+    assert check.since_ms == int((WALL - 3.6) * 1000)
 
 
 def test_a_degraded_ingest_gives_its_own_reason() -> None:
-    check = judged(beat(status="degraded", reason="store: connection refused"), WALL)
+    refused = beat(status="degraded", since_ms=1_795_348_700_000, reason="store: refused")
+    check = judged(refused, WALL)
 
-    assert (check.ok, check.detail) == (False, "store: connection refused")
+    assert (check.ok, check.detail) == (False, "store: refused")
+    assert check.since_ms == 1_795_348_700_000
 
 
 @pytest.mark.parametrize("heartbeat", [None, {}, "ok", 7])

@@ -38,7 +38,7 @@ _LOG = logging.getLogger(__name__)
 
 SESSION_EXPIRY_S = 7 * 24 * 3600
 KEEPALIVE_S = 30
-MAX_PAUSE_S = 15.0
+MAX_PAUSE_S = 5.0  # a broker that is back is not kept waiting; one try costs it nothing
 
 
 class Intake:

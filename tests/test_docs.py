@@ -152,6 +152,20 @@ def test_every_command_is_documented_and_its_help_has_an_example(command: str) -
     assert command in example
 
 
+def test_every_file_of_ingest_has_its_place_in_the_architecture() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    files = [path.stem for path in (ROOT / "ingest").glob("[a-z]*.py")]
+
+    assert [name for name in files if f"`{name}`" not in text] == []
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    paths = sorted((DOCS / "decisions").glob("*.md"))
+
+    assert [path.name[:4] for path in paths] == [f"{i:04}" for i in range(1, len(paths) + 1)]
+    assert all(path.read_text(encoding="utf-8").startswith(f"# {path.name[:4]} ") for path in paths)
+
+
 def test_links_lead_somewhere() -> None:
     broken = []
     for page in (p for p in _tracked() if p.suffix == ".md"):

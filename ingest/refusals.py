@@ -39,7 +39,7 @@ def lost(where: str, client_id: str, code: int | None, lived_s: float) -> str:
     """
     if code == TAKEN_OVER or lived_s < SHORT_S:
         return (
-            f"broker {where} closed the connection after {lived_s:.0f} s: it was stopped, or another"
-            f" client is called {client_id!r} too (mqtt.client_id)"
+            f"broker {where} closed the connection after {lived_s:.0f} s: it was stopped, or"
+            f" another client is called {client_id!r} too (mqtt.client_id)"
         )
     return f"broker {where}: connection lost"

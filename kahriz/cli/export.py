@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -115,10 +116,9 @@ def _kahriz_of(datastream: DatastreamId) -> str:
 def _check(asked: Collection[str], held: Collection[str], option: str) -> None:
     for name in asked:
         if name not in held:
-            some = ", ".join(sorted(held)[:5]) or "nothing yet"
-            raise typer.BadParameter(
-                f"the store has no {name!r}; it has {len(held)}: {some}", param_hint=option
-            )
+            near = get_close_matches(name, sorted(held), 3, cutoff=0)
+            has = f"of its {len(held)} the nearest: {', '.join(near)}" if near else "it is empty"
+            raise typer.BadParameter(f"the store has no {name!r}; {has}", param_hint=option)
 
 
 def _parts(

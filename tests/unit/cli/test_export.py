@@ -164,7 +164,10 @@ def test_a_part_is_named_by_kahriz_datastream_and_time(
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("--kahriz", "agh-dara"), "the store has no 'agh-dara'; it has 2: agh-dere, qarabulaq"),
+        (
+            ("--kahriz", "agh-dara"),
+            "the store has no 'agh-dara'; of its 2 the nearest: agh-dere, qarabulaq",
+        ),
         (("--datastream", "x.y.stage"), "the store has no 'x.y.stage'"),
         (("--start", "yesterday"), "'yesterday' is no instant"),
         (("--start", "2026-01-02", "--end", "2026-01-02"), "'2026-01-02' is not after"),

@@ -151,7 +151,7 @@ class Pipeline:
         self._shed.add([message.topic for message in shed], Reason.RATE)
         now = self._clock()
         is_kept_raw = self._keep_raw(kept, now)
-        notes = list(self._make_durable(kept, now)) if kept else []
+        notes = self._make_durable(kept, now) if kept else []
         # A disk that was full may have let the store wait, and have room again.
         if not is_kept_raw and not self._keep_raw(kept, now):
             self._do_without_raw(len(kept))
@@ -185,7 +185,7 @@ class Pipeline:
         self._intake_log.give_up(n)
         self._metrics.unlogged.inc(n)
 
-    def _make_durable(self, messages: Sequence[Incoming], now: datetime) -> Iterable[Note]:
+    def _make_durable(self, messages: Sequence[Incoming], now: datetime) -> list[Note]:
         """Store `messages`; return what their devices may be told then."""
         try:
             return self._store_and_enter(messages, now)
@@ -195,12 +195,12 @@ class Pipeline:
             # Nobody's message may hold up another's, nor come back for ever, by a fault of ours.
             if len(messages) == 1:
                 self._set_aside(messages[0], error, now)
-                return ()
+                return []
             middle = len(messages) // 2
             first = self._make_durable(messages[:middle], now)
-            return [*first, *self._make_durable(messages[middle:], now)]
+            return first + self._make_durable(messages[middle:], now)
 
-    def _store_and_enter(self, messages: Sequence[Incoming], now: datetime) -> Iterable[Note]:
+    def _store_and_enter(self, messages: Sequence[Incoming], now: datetime) -> list[Note]:
         began = time.perf_counter()
         batch = self._until_available("book", lambda: self._gatherer.gather(messages, now))
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
@@ -212,7 +212,8 @@ class Pipeline:
         self._metrics.write_seconds.observe(time.perf_counter() - began)
         self._metrics.unratable.inc(judged.n_unratable)
         self._count(batch, written, entry)
-        return entry.acknowledgements(self._gatherer.one_by_one.deaf)
+        # Now: a later message that fails leaves the ledgers it touched ahead of the book.
+        return list(entry.acknowledgements(self._gatherer.one_by_one.deaf))
 
     def _set_aside(self, message: Incoming, error: Exception, now: datetime) -> None:
         """Keep the one message that our own code fails on; its device keeps its readings."""

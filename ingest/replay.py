@@ -127,12 +127,15 @@ class Replay:
                 continue
             before = self.n_set_aside
             self._take(letter.received_at_ms, [(letter.topic, letter.payload)])
-            with self._book.begin() as connection:
-                if self.n_set_aside == before:
-                    dead_letters.remove(connection, [letter.id])
-                    yield Outcome(letter, None)
-                else:
-                    yield Outcome(letter, dead_letters.find(connection, letter.id).reason)
+            # Not from within: whoever hears it may write to the book too.
+            yield self._outcome(letter, is_taken=self.n_set_aside == before)
+
+    def _outcome(self, letter: KeptLetter, *, is_taken: bool) -> Outcome:
+        with self._book.begin() as connection:
+            if is_taken:
+                dead_letters.remove(connection, [letter.id])
+                return Outcome(letter, None)
+            return Outcome(letter, dead_letters.find(connection, letter.id).reason)
 
     def _take(self, received_at_ms: int, messages: Iterable[tuple[str, bytes]]) -> None:
         self._clock.now = from_ms(received_at_ms)

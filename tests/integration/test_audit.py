@@ -557,6 +557,15 @@ def test_a_letter_that_can_be_used_now_is_stored_and_leaves(
     assert (entry.what, entry.detail) == ("dead_letters.replay", {"taken": 3, "failed": 2})
 
 
+def test_letters_that_take_longer_than_a_lease_lasts_are_taken_in_all_the_same(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kahriz.cli.opened.RENEW_S", 0.0)  # the lease is renewed after each letter
+    code, out, err = run("dead-letters", "replay", "--all")
+
+    assert (code, out.splitlines()[-1]) == (1, "0 taken in, 3 still cannot be used"), err
+
+
 def test_a_letter_of_which_only_a_part_was_kept_cannot_be_taken_in(
     ingest: Ingest, run: Run
 ) -> None:

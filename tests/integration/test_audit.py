@@ -26,12 +26,13 @@ from ingest.metrics import Health, Metrics
 from ingest.pipeline import Pipeline
 from ingest.replay import gatherer_of, incoming, take_lease
 from kahriz import cli
-from kahriz.book import Book, checkpoints, days, dead_letters, devices
+from kahriz.book import Book, checkpoints, days, dead_letters, devices, ledger
 from kahriz.book import audit as audit_log
 from kahriz.book.lease import Holder
 from kahriz.book.tables import device_day, received_range
+from kahriz.book.tables import lease as lease_table
 from kahriz.clock import to_ms
-from kahriz.intake_log import IntakeLog
+from kahriz.intake_log import IntakeLog, Record, read
 from kahriz.observations import DatastreamId, ObservationBatch, Series
 from kahriz.quality.flagger import Flagger
 from kahriz.quality.limits import limits_of, look_back_ms
@@ -511,6 +512,30 @@ def test_a_replay_is_refused_while_ingest_is_at_work(
     assert err.endswith("(stop it first)\n")
     assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
     assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0, "the lease was given back"
+
+
+def test_a_replay_that_lost_its_lease_writes_nothing_beside_who_took_over(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken_over(*arguments: Any) -> Iterator[Record]:
+        for record in read(*arguments):
+            with book.begin() as connection:
+                connection.execute(update(lease_table).values(token="another"))
+            yield record
+
+    for path in ingest.folder.glob("book.sqlite*"):
+        path.unlink()
+    ingest.lose_store()
+    book = ingest.book()
+    monkeypatch.setattr("ingest.replay.read", taken_over)
+    code, _, err = run("replay", "--since", "2026-11-25T00:00Z")
+    with book.read() as connection:
+        boots = ledger.all_boots(connection)
+    book.close()
+
+    assert code == 1
+    assert "kahriz: the lease 'ingest:kahriz-ingest' is not ours any more" in err
+    assert boots == {}
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "2027-01-01"])

@@ -33,7 +33,7 @@ from kahriz.book.tables import device_day, received_range
 from kahriz.book.tables import lease as lease_table
 from kahriz.clock import to_ms
 from kahriz.intake_log import IntakeLog, Record, read
-from kahriz.observations import DatastreamId, ObservationBatch, Series
+from kahriz.observations import DatastreamId, ObservationBatch, Quality, Series
 from kahriz.quality.flagger import Flagger
 from kahriz.quality.limits import limits_of, look_back_ms
 from kahriz.settings import IngestSettings
@@ -295,6 +295,47 @@ def test_a_clock_that_was_corrected_is_corrected_alike_by_audit_and_replay(
     after = ingest.series()[STAGE]
     assert after.time.tolist() == before.time.tolist()
     assert after.value.tolist() == before.value.tolist()
+
+
+def test_a_backlog_of_a_device_without_a_date_is_found_whole_and_made_anew_at_its_times(
+    tmp_path: Path, run: Run
+) -> None:
+    def since_boot(first: int, n: int, uptime_min: int) -> tuple[str, bytes]:
+        # A reading a minute, by a clock that began at 1970 with the device.
+        r = [
+            [(1 + seq) * 60_000, {"stage_m": (1000 + seq) / 10_000}]
+            for seq in range(first, first + n)
+        ]
+        said = {"boot": 9, "seq": first, "oldest": 0, "uptime_ms": uptime_min * 60_000, "r": r}
+        return UP, json.dumps(said).encode()
+
+    ingest = Ingest(tmp_path)
+    # Up for ten hours without signal; then it sends what it kept, and goes on measuring.
+    began = ingest.clock() + timedelta(minutes=1, hours=-10)
+    backlog = [since_boot(first, 100, 600) for first in range(0, 600, 100)]
+    ingest.take(backlog[:2], [*backlog[2:], since_boot(600, 1, 601)], [since_boot(601, 1, 602)])
+    ingest.take([backlog[1], since_boot(602, 1, 603)], [since_boot(602, 1, 603)])  # again, anew
+    before, counts = ingest.series(), ingest.counts()
+
+    since_start = before[STAGE].time - np.datetime64(began.replace(tzinfo=None))
+    minutes = (since_start / np.timedelta64(1, "m")).tolist()
+    assert before[STAGE].value.tolist() == [(1000 + seq) / 10_000 for seq in range(603)]
+    assert minutes == list(range(1, 604)), "each at the minute it was measured"
+    assert set(before[STAGE].quality.tolist()) == {Quality.SUSPECT}
+    code, out, _ = run("audit")
+    assert (code, findings(out)) == (0, []), out
+
+    ingest.lose_store()
+    code, out, err = run("replay", "--since", "2026-11-25T00:00Z")
+    assert (code, out.split(";")[0]) == (0, "704 readings taken in again"), err
+    code, out, _ = run("audit")
+    assert (code, findings(out)) == (0, []), out
+    after = ingest.series()
+    for name, series in before.items():
+        assert series.time.tolist() == after[name].time.tolist()
+        assert series.value.tolist() == after[name].value.tolist()
+        assert series.quality.tolist() == after[name].quality.tolist()
+    assert ingest.counts() == counts
 
 
 def test_replaying_what_is_there_changes_nothing(ingest: Ingest, run: Run) -> None:

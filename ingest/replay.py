@@ -87,7 +87,7 @@ class Replay:
         gatherer = gatherer_of(registry, settings, keep_in(book))
         with book.read() as connection:
             recall_decisions(connection, gatherer.clocks)
-            gatherer.one_by_one.lorawan.restore(devices.list_devices(connection))
+            gatherer.one_by_one.lorawan.leave_uncounted(devices.list_devices(connection))
         self._pipeline = Pipeline(
             gatherer,
             Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),

@@ -269,6 +269,33 @@ def test_a_device_that_gives_no_numbers_is_held_to_its_values(
     assert len(findings(run("audit")[1])) == 1
 
 
+@pytest.mark.parametrize("is_book_lost", [False, True])
+def test_a_replay_makes_no_holes_in_the_count_of_a_device_that_gives_no_numbers(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, is_book_lost: bool
+) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.write_text(LORAWAN, encoding="utf-8")
+    monkeypatch.setenv("KAHRIZ_SITES", str(sites))
+    ingest = Ingest(tmp_path, sites)
+    start_ms = to_ms(NOW - timedelta(hours=6))
+    sessions = [(50, 0), (51, 60), (9, 240), (10, 300), (0, 1800), (1, 1860)]
+    frames = [(topic(), frame(f_cnt, start_ms + 1000 * s)) for f_cnt, s in sessions]
+    ingest.take(frames[:3], frames[3:])
+    if is_book_lost:
+        for path in ingest.folder.glob("book.sqlite*"):
+            path.unlink()
+    ingest.lose_store()
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    book = ingest.book()
+    with book.read() as connection:
+        gaps = ledger.gaps(connection)
+    book.close()
+
+    assert [(gap.boot, gap.first, gap.last) for gap in gaps] == [(1, 50, 51), (2, 9, 10), (3, 0, 1)]
+    assert [(gap.received, gap.lost, gap.pending) for gap in gaps] == [(2, 0, 0)] * 3
+    assert len(ingest.series()[STAGE]) == 6
+
+
 def unset_clock(seq: int, uptime_s: int, boot: int = 9) -> tuple[str, bytes]:
     """Return a reading of a device whose clock began at 1970 when it started."""
     r = [[uptime_s * 1000, {"stage_m": 0.2 + seq / 1000}]]

@@ -14,10 +14,10 @@ from ingest.gather import Gatherer
 from ingest.gathered import Gathered
 from ingest.judge import Assessor
 from ingest.ledger import Ranges
-from ingest.parts import NONE
 from ingest.replay import incoming
 from kahriz.book.dead_letters import digest_of
 from kahriz.clock import from_ms
+from kahriz.codec.json_columns import NONE
 from kahriz.intake_log import Found, Record, read
 from kahriz.observations import DatastreamId, Values
 

@@ -34,7 +34,7 @@ from ingest.metrics import Health, Metrics
 from ingest.outbox import Note
 from ingest.shed import Shed
 from ingest.waiting import Incoming
-from kahriz.book import Book, ledger
+from kahriz.book import REFUSED, Book, ledger
 from kahriz.book.days import Reason
 from kahriz.book.dead_letters import DeadLetter
 from kahriz.clock import Clock, to_ms
@@ -206,7 +206,7 @@ class Pipeline:
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         self._at("written")
-        entry = self._until_available("book", lambda: self._record(batch, written))
+        entry = self._until_available("book", lambda: self._record(batch, written), REFUSED)
         self._at("recorded")
         self._metrics.batch.observe(len(messages))
         self._metrics.write_seconds.observe(time.perf_counter() - began)
@@ -266,13 +266,20 @@ class Pipeline:
         with self._book.read() as connection:
             return ledger.find_boot(connection, device, boot)
 
-    def _until_available(self, part: str, attempt: Callable[[], T]) -> T:
-        """Try until it works; back off meanwhile. The broker keeps what is not acknowledged."""
+    def _until_available(
+        self, part: str, attempt: Callable[[], T], for_good: tuple[type[Exception], ...] = ()
+    ) -> T:
+        """Try until it works; back off meanwhile. The broker keeps what is not acknowledged.
+
+        What is `for_good` goes through.
+        """
         pause = 0.2
         while True:
             self._health.asked(part)
             try:
                 done = attempt()
+            except for_good:
+                raise
             except (StoreUnavailable, SQLAlchemyError) as error:
                 reason = in_one_line(error)
                 self._once.failed(part, reason)

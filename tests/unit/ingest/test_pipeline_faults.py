@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
 
 from ingest.pipeline import Stopped
 from kahriz.book import Book
@@ -61,12 +62,18 @@ def test_a_transaction_that_is_lost_is_made_again_and_counts_nothing_twice(
     house.book.close()
 
 
+class RefusedRowsError(DataError):
+    def __init__(self, said: str) -> None:
+        super().__init__(said, None, ValueError(said))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, RefusedRowsError])
 def test_a_fault_in_one_message_does_not_free_its_reading_by_its_neighbours_acknowledgement(
-    tmp_path: Path,
+    tmp_path: Path, error: type[Exception]
 ) -> None:
     house = House(tmp_path)
     both, first, second = True, False, True
-    book = FailingBook(house.book, [both, first, second], RuntimeError)
+    book = FailingBook(house.book, [both, first, second], error)
     house.pipeline._book = cast(Book, book)
     payloads = [{"boot": 1, "seq": n, "r": [reading(30 - n)]} for n in range(2)]
     house.pipeline.process([house.message(payload) for payload in payloads])

@@ -13,7 +13,6 @@ A crash before 3 means the broker, or the device, delivers again.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -29,14 +28,13 @@ from ingest.gather import Gatherer
 from ingest.gathered import Gathered
 from ingest.judge import Assessor, Judged
 from ingest.ledger import Ledger
-from ingest.letters import letter_of
+from ingest.letters import SHOWN, Spokesman, letter_of
 from ingest.metrics import Health, Metrics
 from ingest.outbox import Note
 from ingest.shed import Shed
 from ingest.waiting import Incoming
 from kahriz.book import REFUSED, Book, ledger
 from kahriz.book.days import Reason
-from kahriz.book.dead_letters import DeadLetter
 from kahriz.clock import Clock, to_ms
 from kahriz.errors import StoreRejected, StoreUnavailable
 from kahriz.intake_log import IntakeLog
@@ -46,9 +44,6 @@ from kahriz.store import Store
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-_SHOWN = 120
-_SHOWN_REASON = 400
-_FIGURES = re.compile(r"\d+")  # times and values differ each time, the fault does not
 
 
 class Stopped(Exception):  # noqa: N818 - a way out, not an error
@@ -130,7 +125,7 @@ class Pipeline:
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
         self._once = Once(_LOG)
-        self._said: dict[str, None] = {}
+        self._spokesman = Spokesman()
 
     def stop(self) -> None:
         """Give up waiting for what is away; `process` then raises Stopped."""
@@ -217,7 +212,7 @@ class Pipeline:
 
     def _set_aside(self, message: Incoming, error: Exception, now: datetime) -> None:
         """Keep the one message that our own code fails on; its device keeps its readings."""
-        _LOG.error("fault", extra={"topic": message.topic[:_SHOWN]}, exc_info=error)
+        _LOG.error("fault", extra={"topic": message.topic[:SHOWN]}, exc_info=error)
         reason = f"a fault of the service: {type(error).__name__}: {in_one_line(error)}"
         batch = self._gatherer.gather([], now)
         batch.set_aside.append((self._gatherer.one_by_one.sender(message), Reason.SERVICE_FAULT))
@@ -304,16 +299,4 @@ class Pipeline:
         metrics.dead_letters.inc(len(batch.letters))
         self._health.wrote()
         for letter in batch.letters:
-            self._say(letter)
-
-    def _say(self, letter: DeadLetter) -> None:
-        """One line for each way a payload was wrong, not one for each payload."""
-        way = _FIGURES.sub("#", f"{letter.topic}: {letter.reason}")
-        if way not in self._said:
-            if len(self._said) >= 1000:
-                self._said.pop(next(iter(self._said)))
-            self._said[way] = None
-            _LOG.warning(
-                "dead letter",
-                extra={"topic": letter.topic[:_SHOWN], "reason": letter.reason[:_SHOWN_REASON]},
-            )
+            self._spokesman.say(letter)

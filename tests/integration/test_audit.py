@@ -365,6 +365,33 @@ def test_a_backlog_of_a_device_without_a_date_is_found_whole_and_made_anew_at_it
     assert ingest.counts() == counts
 
 
+def test_a_clock_that_ingest_could_not_judge_is_not_judged_by_audit_or_replay_either(
+    tmp_path: Path, run: Run
+) -> None:
+    ingest = Ingest(tmp_path)
+    start_ms = to_ms(ingest.clock())
+
+    def losing(seq: int) -> tuple[str, bytes]:
+        # From the eleventh minute on the clock loses twenty seconds a minute.
+        said_ms = start_ms + 60_000 * seq - 20_000 * max(0, seq - 10)
+        r = [[said_ms, {"stage_m": 0.1 + seq / 1000}]]
+        said = {"boot": 5, "seq": seq, "oldest": 1, "uptime_ms": 60_000 * seq, "r": r}
+        return UP, json.dumps(said).encode()
+
+    # Started anew in between, it has lost the pace by which a clock that falls behind is found.
+    ingest.take(*[[losing(seq)] for seq in range(1, 15)])
+    ingest.take(*[[losing(seq)] for seq in range(15, 30)])
+    before = ingest.series()[STAGE]
+    assert len(before) == 29
+    code, out, _ = run("audit")
+    assert (code, findings(out)) == (0, []), out
+
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    after = ingest.series()[STAGE]
+    assert after.time.tolist() == before.time.tolist(), "none is there under two times"
+    assert after.value.tolist() == before.value.tolist()
+
+
 def test_replaying_what_is_there_changes_nothing(ingest: Ingest, run: Run) -> None:
     before, counts = ingest.series(), ingest.counts()
     code, _, _ = run("replay", "--since", "2026-11-25T00:00Z")

@@ -116,6 +116,7 @@ class Worker:
         )
         self._pipeline = self._build_pipeline()
         self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
+        self._metrics.watch_events(self._gatherer.one_by_one.lorawan.ignored)
         if self._intake_log is not None:
             self._metrics.watch_intake_log(self._intake_log)
         self._page = StatusPage(

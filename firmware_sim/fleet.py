@@ -23,7 +23,7 @@ from kahriz.logs import Once
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.05
-_PARTING_S = 1.0
+_PARTING_S = 5.0
 _MISC_S = 0.5
 
 

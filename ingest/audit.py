@@ -21,7 +21,7 @@ from ingest.came import BootKey, Came, Expected, Reader, Times, without
 from ingest.clocks import recall_decisions
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
-from ingest.ledger import Ranges
+from ingest.ledger import Ranges, ranges_of
 from kahriz.book import Book, check, days, dead_letters, ledger
 from kahriz.book.days import Reason
 from kahriz.book.ledger import BootRecord
@@ -145,7 +145,9 @@ class Audit:
                 report.say("days", f"{what} {count.received} readings have no fate")
         report.compared["days"] = f"{len(counts)} device days"
         stored = self._recent(report, window)
-        reader = Reader(self._gatherer, self._assessor, _ranges(boots), letters)
+        known = ranges_of(boots)
+        self._gatherer.clocks.leave_as_decided(known)
+        reader = Reader(self._gatherer, self._assessor, known, letters)
         came = reader.read(self._folder, window.since_ms, window.cut_ms, reached)
         is_whole = self._check_intake(report, came) and self._is_only
         self._check_ledger(report, boots, came, window, is_whole)
@@ -272,13 +274,6 @@ class Audit:
             for j in differs
         )
         report.say_all("store", len(differs), whats)
-
-
-def _ranges(boots: Mapping[BootKey, BootRecord]) -> dict[BootKey, Ranges]:
-    return {
-        key: Ranges([first for first, _ in record.ranges], [last for _, last in record.ranges])
-        for key, record in boots.items()
-    }
 
 
 def _spans(ranges: Ranges) -> Iterator[tuple[int, int]]:

@@ -39,6 +39,7 @@ PRIVATE = (
     "_protocol",
     "_sock",
     "_sock_recv",
+    "_thread",
 )
 
 _READ_AHEAD = 256 * 1024
@@ -90,6 +91,10 @@ class BulkClient(paho.Client):
         self._is_v5 = self._protocol == MQTTProtocolVersion.MQTTv5
         self.outbox = Outbox()
         self.has_room = lambda: True
+
+    def is_running(self) -> bool:
+        """Return whether paho's own thread is at work: a fault ends it, and nobody is told."""
+        return self._thread is not None
 
     def ack_all(self, mids: Sequence[int]) -> None:
         """Acknowledge messages of QoS 1, all in one write; from any thread."""

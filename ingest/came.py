@@ -14,10 +14,10 @@ from ingest.gather import Gatherer
 from ingest.gathered import Gathered
 from ingest.judge import Assessor
 from ingest.ledger import Ranges
-from ingest.parts import NONE
 from ingest.replay import incoming
 from kahriz.book.dead_letters import digest_of
 from kahriz.clock import from_ms
+from kahriz.codec.json_columns import NONE
 from kahriz.intake_log import Found, Record, read
 from kahriz.observations import DatastreamId, Values
 
@@ -146,7 +146,7 @@ class Reader:
         """Note what came of a boot; return whether the ledger has all of it, where it is due."""
         came.numbers.setdefault(key, Ranges()).add(*span)
         known = self._ledger.get(key)
-        if not is_due or (known and known.count_between(*span) == span[1] - span[0] + 1):
+        if not is_due or (known and known.has_all(*span)):
             return is_due
         unknown = came.unknown.setdefault(key, Ranges())
         for part in without(span, known):

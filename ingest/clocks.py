@@ -8,14 +8,15 @@ written by it, and looked up from then on: the same reading has the same time at
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection
 
 from ingest.boot_clock import BootClock
-from ingest.clock_times import Bounds, Mark, Said, Verdict, said_by
+from ingest.clock_times import Bounds, Mark, Said, Verdict, offset_at, said_by
+from ingest.ledger import Ranges
 from kahriz.book import Book, devices
 from kahriz.book import clocks as book_clocks
 from kahriz.book.clocks import Segment
@@ -71,6 +72,7 @@ class Clocks:
         self._corrected: dict[Key, list[Segment]] = {}
         self._devices: set[str] = set()
         self._newest: dict[Key, Mark] = {}
+        self._taken: Mapping[Key, Ranges] = {}
 
     def recall(
         self, segments: dict[Key, list[Segment]], newest: Iterable[tuple[str, int, int, int]]
@@ -80,6 +82,14 @@ class Clocks:
         self._corrected = dict(segments)
         self._devices = {device for device, _ in segments}
         self._newest = {(d, boot): Mark(seq, time_ms) for d, boot, seq, time_ms in newest}
+
+    def leave_as_decided(self, taken: Mapping[Key, Ranges]) -> None:
+        """Decide nothing anew about readings that were `taken` in before: for old messages.
+
+        What ingest knew of a clock when these came, across its restarts, is not to be said any
+        more; what it decided by that is in the book.
+        """
+        self._taken = taken
 
     def corrected(self, device: str, readings: Readings, received_at_ms: int) -> Corrected | None:
         """Return the times that count in place of the device's; None: the device's do.
@@ -95,6 +105,11 @@ class Clocks:
         if readings.uptime_ms is None and key not in self._corrected:
             return None
         said = said_by(readings, received_at_ms)
+        taken = self._taken.get(key)
+        if taken is not None and taken.has_all(said.first_seq, said.last_seq):
+            segments = self._corrected.get(key, ())
+            numbers = range(said.first_seq, said.last_seq + 1)
+            return _moved(readings, [offset_at(segments, seq) for seq in numbers])
         if self.passes(key, said):
             return None
         clock = self._boots.get(key) or self._meet(key)
@@ -105,15 +120,10 @@ class Clocks:
         )
         clock.remember_calm(bounds)
         verdict = self._decide(key, clock, said, bounds)
-        if not any(verdict.offsets_ms):
-            if None not in verdict.offsets_ms and not verdict.doubtful:
-                clock.calm_down(said)
-            return None
-        offsets = [offset or 0 for offset in verdict.offsets_ms]
-        return Corrected(
-            [t + offsets[row] for row, t in zip(readings.row, readings.time_ms, strict=True)],
-            [offsets[row] != 0 for row in readings.row],
-        )
+        found = _moved(readings, [offset or 0 for offset in verdict.offsets_ms])
+        if found is None and None not in verdict.offsets_ms and not verdict.doubtful:
+            clock.calm_down(said)
+        return found
 
     def passes(self, key: Key, said: Said) -> bool:
         """Say whether a payload is just the next one in time, and needs no look by `corrected`."""
@@ -189,6 +199,16 @@ class Clocks:
         clock = BootClock(list(self._corrected.get(key, ())), self._newest.get(key))
         self._boots[key] = clock
         return clock
+
+
+def _moved(readings: Readings, offsets: Sequence[int]) -> Corrected | None:
+    """Return the times of `readings` with the offset of each added; None: they stay."""
+    if not any(offsets):
+        return None
+    return Corrected(
+        [t + offsets[row] for row, t in zip(readings.row, readings.time_ms, strict=True)],
+        [offsets[row] != 0 for row in readings.row],
+    )
 
 
 def _report(key: Key, known: Sequence[Segment], decided: Sequence[Segment]) -> None:

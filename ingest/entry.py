@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 from ingest.gathered import Gathered
 from ingest.ledger import BootLedger, Ledger, Ranges
 from ingest.outbox import Note
-from ingest.parts import NONE, Longs, Parts
+from ingest.parts import Parts
 from ingest.topics import ack_topic
 from kahriz.book import days, dead_letters, devices, ledger, rollups
 from kahriz.book.days import STRANGERS, DayCount, Fate, Reason
 from kahriz.book.devices import Heard
 from kahriz.clock import to_ms
+from kahriz.codec.json_columns import NONE, Longs
 from kahriz.observations import DatastreamId, ObservationBatch
 
 HOUR_MS = 3_600_000

@@ -19,10 +19,10 @@ from ingest import topics
 from ingest.clocks import Clocks
 from ingest.gathered import Gathered
 from ingest.one_by_one import OneByOne, Rest
-from ingest.parts import NONE, Parts, joined
+from ingest.parts import Parts, joined
 from ingest.waiting import Incoming
 from kahriz.clock import to_ms
-from kahriz.codec.json_columns import JsonColumns, PayloadColumns
+from kahriz.codec.json_columns import NONE, JsonColumns, PayloadColumns
 from kahriz.codec.json_v1 import JsonV1
 from kahriz.sites import Registry
 

@@ -7,7 +7,7 @@ the store has it; the device is told only after the book has the entry.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kahriz.book.ledger import BootRecord
@@ -61,6 +61,10 @@ class Ranges:
             for a, b in zip(self.firsts[touched], self.lasts[touched], strict=True)
         )
 
+    def has_all(self, first: int, last: int) -> bool:
+        """Say whether all of [first, last] are there."""
+        return self.count_between(first, last) == last - first + 1
+
     def changes(self) -> tuple[list[tuple[int, int]], list[int]]:
         """Return (ranges to write, firsts to take out) since the last call, and forget them."""
         added = [
@@ -69,6 +73,14 @@ class Ranges:
         removed = sorted(self._removed)
         self._added, self._removed = set(), set()
         return added, removed
+
+
+def ranges_of(boots: Mapping[tuple[str, int], BootRecord]) -> dict[tuple[str, int], Ranges]:
+    """Return what the book says of each boot as ranges."""
+    return {
+        key: Ranges([first for first, _ in record.ranges], [last for _, last in record.ranges])
+        for key, record in boots.items()
+    }
 
 
 @dataclass(slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from datetime import datetime
 
 from ingest import topics
@@ -11,6 +13,15 @@ from kahriz.book.dead_letters import DeadLetter
 from kahriz.clock import from_ms, iso, to_ms
 from kahriz.errors import DecodeError, UnknownSensorError
 from kahriz.units import property_of
+
+_LOG = logging.getLogger(__name__)
+
+SHOWN = 120
+"""Characters of a topic in a line of the log."""
+
+_SHOWN_REASON = 400
+_WAYS_KEPT = 1000
+_FIGURES = re.compile(r"\d+")  # times and values differ each time, the fault does not
 
 
 def refusal_of(
@@ -67,3 +78,23 @@ def letter_of(message: Incoming, reason: str, now: datetime, kind: Reason) -> De
     """Return what is kept of a message that cannot be used, for `reason`."""
     device = topics.sender(message.topic)
     return DeadLetter(to_ms(now), message.topic, device, reason, message.payload, kind)
+
+
+class Spokesman:
+    """Writes one line for each way a payload was wrong, not one for each payload."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, None] = {}
+
+    def say(self, letter: DeadLetter) -> None:
+        """Write the line, unless it is said already."""
+        way = _FIGURES.sub("#", f"{letter.topic}: {letter.reason}")
+        if way in self._said:
+            return
+        if len(self._said) >= _WAYS_KEPT:
+            self._said.pop(next(iter(self._said)))
+        self._said[way] = None
+        _LOG.warning(
+            "dead letter",
+            extra={"topic": letter.topic[:SHOWN], "reason": letter.reason[:_SHOWN_REASON]},
+        )

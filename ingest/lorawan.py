@@ -56,6 +56,7 @@ class LoRaWAN:
     def __init__(self, registry: Registry) -> None:
         self.ignored: Counter[str] = Counter()
         self._counters = FrameCounters()
+        self._uncounted: set[str] = set()
         self._readers = {device: _reader(registry, device) for device in registry.devices}
 
     def restore(self, known: Iterable[DeviceRow]) -> None:
@@ -63,6 +64,14 @@ class LoRaWAN:
         for row in known:
             if row.boot is not None and row.last_seq is not None and row.last_time_ms is not None:
                 self._counters.restore(row.device, row.boot, row.last_seq, row.last_time_ms)
+
+    def leave_uncounted(self, known: Iterable[DeviceRow]) -> None:
+        """Give no numbers to the frames of devices of which the book has counted any.
+
+        For frames that are told again: it has counted these, and in which boot each was is not to
+        be said any more. To guess would make holes in a ledger that has none.
+        """
+        self._uncounted = {row.device for row in known if row.boot is not None}
 
     def readings(self, topic: str, payload: bytes, latest_ms: int) -> tuple[str, Readings] | None:
         """Return (device, what it said), or None where the event carries no reading.
@@ -106,6 +115,8 @@ class LoRaWAN:
     def _number(self, said: Readings, uplink: Uplink, latest_ms: int) -> None:
         if said.n_rows != 1:
             raise DecodeError("", f"{said.n_rows} readings without numbers in one frame")
+        if uplink.dev_eui in self._uncounted:
+            return
         said.boot, said.first_seq = self._counters.number(
             uplink.dev_eui, uplink.deduplication_id, uplink.f_cnt, uplink.time_ms, latest_ms
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -105,6 +105,10 @@ class Metrics:
         self.intake_log_bytes.set_function(lambda: log.size_bytes)
         self.intake_log_dropped.set_function(lambda: log.dropped)
 
+    def watch_events(self, ignored: Mapping[str, int]) -> None:
+        """Look at the events of ChirpStack that carry no reading whenever somebody asks."""
+        self.registry.register(IgnoredEvents(ignored))
+
     def account(self, counts: Iterable[DayCount]) -> None:
         """Add what a batch came to; as in the book: received = stored + duplicate + the rest."""
         for count in counts:
@@ -144,6 +148,24 @@ class LastSeen(Collector):
         )
         for device, at_s in sorted(self._at_s.copy().items()):
             metric.add_metric([device], at_s)
+        yield metric
+
+
+class IgnoredEvents(Collector):
+    """Events of ChirpStack that were passed over, as whoever passes them over counts them."""
+
+    def __init__(self, by_kind: Mapping[str, int]) -> None:
+        self._by_kind = by_kind
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the one metric, a sample a kind."""
+        metric = CounterMetricFamily(
+            "kahriz_lorawan_events_ignored",
+            "Events of ChirpStack without a reading",
+            labels=["kind"],
+        )
+        for kind, n in sorted(dict(self._by_kind).items()):
+            metric.add_metric([kind], n)
         yield metric
 
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kahriz.codec.json_columns import NONE, Longs
 from kahriz.observations import Readings
-
-Longs = NDArray[np.int64]
-
-NONE = -1
-"""In a column of whole numbers: not said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ A crash before 3 means the broker, or the device, delivers again.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -29,14 +28,13 @@ from ingest.gather import Gatherer
 from ingest.gathered import Gathered
 from ingest.judge import Assessor, Judged
 from ingest.ledger import Ledger
-from ingest.letters import letter_of
+from ingest.letters import SHOWN, Spokesman, letter_of
 from ingest.metrics import Health, Metrics
 from ingest.outbox import Note
 from ingest.shed import Shed
 from ingest.waiting import Incoming
-from kahriz.book import Book, ledger
+from kahriz.book import REFUSED, Book, ledger
 from kahriz.book.days import Reason
-from kahriz.book.dead_letters import DeadLetter
 from kahriz.clock import Clock, to_ms
 from kahriz.errors import StoreRejected, StoreUnavailable
 from kahriz.intake_log import IntakeLog
@@ -46,9 +44,6 @@ from kahriz.store import Store
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-_SHOWN = 120
-_SHOWN_REASON = 400
-_FIGURES = re.compile(r"\d+")  # times and values differ each time, the fault does not
 
 
 class Stopped(Exception):  # noqa: N818 - a way out, not an error
@@ -130,7 +125,7 @@ class Pipeline:
         self._ledger = Ledger(self._find_boot)
         self._stopping = threading.Event()
         self._once = Once(_LOG)
-        self._said: dict[str, None] = {}
+        self._spokesman = Spokesman()
 
     def stop(self) -> None:
         """Give up waiting for what is away; `process` then raises Stopped."""
@@ -151,7 +146,7 @@ class Pipeline:
         self._shed.add([message.topic for message in shed], Reason.RATE)
         now = self._clock()
         is_kept_raw = self._keep_raw(kept, now)
-        notes = list(self._make_durable(kept, now)) if kept else []
+        notes = self._make_durable(kept, now) if kept else []
         # A disk that was full may have let the store wait, and have room again.
         if not is_kept_raw and not self._keep_raw(kept, now):
             self._do_without_raw(len(kept))
@@ -185,7 +180,7 @@ class Pipeline:
         self._intake_log.give_up(n)
         self._metrics.unlogged.inc(n)
 
-    def _make_durable(self, messages: Sequence[Incoming], now: datetime) -> Iterable[Note]:
+    def _make_durable(self, messages: Sequence[Incoming], now: datetime) -> list[Note]:
         """Store `messages`; return what their devices may be told then."""
         try:
             return self._store_and_enter(messages, now)
@@ -195,28 +190,29 @@ class Pipeline:
             # Nobody's message may hold up another's, nor come back for ever, by a fault of ours.
             if len(messages) == 1:
                 self._set_aside(messages[0], error, now)
-                return ()
+                return []
             middle = len(messages) // 2
             first = self._make_durable(messages[:middle], now)
-            return [*first, *self._make_durable(messages[middle:], now)]
+            return first + self._make_durable(messages[middle:], now)
 
-    def _store_and_enter(self, messages: Sequence[Incoming], now: datetime) -> Iterable[Note]:
+    def _store_and_enter(self, messages: Sequence[Incoming], now: datetime) -> list[Note]:
         began = time.perf_counter()
         batch = self._until_available("book", lambda: self._gatherer.gather(messages, now))
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         self._at("written")
-        entry = self._until_available("book", lambda: self._record(batch, written))
+        entry = self._until_available("book", lambda: self._record(batch, written), REFUSED)
         self._at("recorded")
         self._metrics.batch.observe(len(messages))
         self._metrics.write_seconds.observe(time.perf_counter() - began)
         self._metrics.unratable.inc(judged.n_unratable)
         self._count(batch, written, entry)
-        return entry.acknowledgements(self._gatherer.one_by_one.deaf)
+        # Now: a later message that fails leaves the ledgers it touched ahead of the book.
+        return list(entry.acknowledgements(self._gatherer.one_by_one.deaf))
 
     def _set_aside(self, message: Incoming, error: Exception, now: datetime) -> None:
         """Keep the one message that our own code fails on; its device keeps its readings."""
-        _LOG.error("fault", extra={"topic": message.topic[:_SHOWN]}, exc_info=error)
+        _LOG.error("fault", extra={"topic": message.topic[:SHOWN]}, exc_info=error)
         reason = f"a fault of the service: {type(error).__name__}: {in_one_line(error)}"
         batch = self._gatherer.gather([], now)
         batch.set_aside.append((self._gatherer.one_by_one.sender(message), Reason.SERVICE_FAULT))
@@ -265,13 +261,20 @@ class Pipeline:
         with self._book.read() as connection:
             return ledger.find_boot(connection, device, boot)
 
-    def _until_available(self, part: str, attempt: Callable[[], T]) -> T:
-        """Try until it works; back off meanwhile. The broker keeps what is not acknowledged."""
+    def _until_available(
+        self, part: str, attempt: Callable[[], T], for_good: tuple[type[Exception], ...] = ()
+    ) -> T:
+        """Try until it works; back off meanwhile. The broker keeps what is not acknowledged.
+
+        What is `for_good` goes through.
+        """
         pause = 0.2
         while True:
             self._health.asked(part)
             try:
                 done = attempt()
+            except for_good:
+                raise
             except (StoreUnavailable, SQLAlchemyError) as error:
                 reason = in_one_line(error)
                 self._once.failed(part, reason)
@@ -296,16 +299,4 @@ class Pipeline:
         metrics.dead_letters.inc(len(batch.letters))
         self._health.wrote()
         for letter in batch.letters:
-            self._say(letter)
-
-    def _say(self, letter: DeadLetter) -> None:
-        """One line for each way a payload was wrong, not one for each payload."""
-        way = _FIGURES.sub("#", f"{letter.topic}: {letter.reason}")
-        if way not in self._said:
-            if len(self._said) >= 1000:
-                self._said.pop(next(iter(self._said)))
-            self._said[way] = None
-            _LOG.warning(
-                "dead letter",
-                extra={"topic": letter.topic[:_SHOWN], "reason": letter.reason[:_SHOWN_REASON]},
-            )
+            self._spokesman.say(letter)

@@ -24,11 +24,12 @@ from ingest.gather import Gatherer
 from ingest.history import History
 from ingest.judge import Assessor
 from ingest.lease import ASK_S, Lease
+from ingest.ledger import ranges_of
 from ingest.metrics import Health, Metrics
 from ingest.outbox import Note
 from ingest.pipeline import Pipeline
 from ingest.waiting import Incoming
-from kahriz.book import Book, dead_letters, devices
+from kahriz.book import Book, dead_letters, devices, ledger
 from kahriz.book import lease as book_lease
 from kahriz.book.dead_letters import KeptLetter
 from kahriz.clock import from_ms
@@ -85,9 +86,10 @@ class Replay:
         self._metrics = Metrics()
         limits = limits_of(registry)
         gatherer = gatherer_of(registry, settings, keep_in(book))
+        self._clocks = gatherer.clocks
         with book.read() as connection:
             recall_decisions(connection, gatherer.clocks)
-            gatherer.one_by_one.lorawan.restore(devices.list_devices(connection))
+            gatherer.one_by_one.lorawan.leave_uncounted(devices.list_devices(connection))
         self._pipeline = Pipeline(
             gatherer,
             Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
@@ -114,6 +116,8 @@ class Replay:
 
     def intake(self, folder: Path, since_ms: int, until_ms: int, found: Found) -> Iterator[int]:
         """Take in what was received in [since, until); yield the instant reached, in ms."""
+        with self._book.read() as connection:
+            self._clocks.leave_as_decided(ranges_of(ledger.all_boots(connection)))
         for record in read(folder, since_ms, until_ms, found):
             self._take(record.received_at_ms, zip(record.topics, record.payloads, strict=True))
             yield record.received_at_ms
@@ -127,12 +131,15 @@ class Replay:
                 continue
             before = self.n_set_aside
             self._take(letter.received_at_ms, [(letter.topic, letter.payload)])
-            with self._book.begin() as connection:
-                if self.n_set_aside == before:
-                    dead_letters.remove(connection, [letter.id])
-                    yield Outcome(letter, None)
-                else:
-                    yield Outcome(letter, dead_letters.find(connection, letter.id).reason)
+            # Not from within: whoever hears it may write to the book too.
+            yield self._outcome(letter, is_taken=self.n_set_aside == before)
+
+    def _outcome(self, letter: KeptLetter, *, is_taken: bool) -> Outcome:
+        with self._book.begin() as connection:
+            if is_taken:
+                dead_letters.remove(connection, [letter.id])
+                return Outcome(letter, None)
+            return Outcome(letter, dead_letters.find(connection, letter.id).reason)
 
     def _take(self, received_at_ms: int, messages: Iterable[tuple[str, bytes]]) -> None:
         self._clock.now = from_ms(received_at_ms)

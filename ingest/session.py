@@ -69,10 +69,11 @@ class Session:
     def wait_until_over(self, stopping: threading.Event) -> None:
         """Wait until the connection ends, `stopping` is set, or the broker has not answered.
 
-        amqtt leaves a client that speaks MQTT 5 without any answer.
+        amqtt leaves a client that speaks MQTT 5 without any answer. Where nobody reads any more
+        because of a fault of ours the connection has ended, too.
         """
         if self._answered.wait(ANSWER_TIMEOUT_S):
-            while not self._over.wait(0.2) and not stopping.is_set():
+            while not self._over.wait(0.2) and not stopping.is_set() and self.client.is_running():
                 pass
         self._is_left = True  # what comes now is our own doing
 

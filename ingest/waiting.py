@@ -25,9 +25,15 @@ FLOOD = 200
 
 LINGER_S = 0.2
 
+TOPIC_KEPT = 200
+"""Characters kept of a topic: none of ours is as long, and a stranger's may have 65535 bytes."""
+
 
 class Incoming(NamedTuple):
-    """One message as it came, and how to acknowledge it; a topic that is no UTF-8 is empty."""
+    """One message as it came, and how to acknowledge it.
+
+    A topic that is no UTF-8 is empty; of one that is longer than any of ours the beginning is kept.
+    """
 
     topic: str
     payload: bytes
@@ -194,9 +200,11 @@ class _Names(dict[bytes, str]):
 
     def __missing__(self, topic: bytes) -> str:
         try:
-            name = topic.decode()
+            name = topic.decode()[:TOPIC_KEPT]
         except UnicodeDecodeError:
             name = ""
+        if len(topic) > TOPIC_KEPT:
+            return name
         if len(self) < _NAMES_KEPT:
             self[topic] = name
         return name

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ingest.allowance import Allowance
 from ingest.ballast import MB, Ballast
 from ingest.clocks import Clocks, keep_in, recall_from
+from ingest.gate import Gate
 from ingest.gather import Gatherer
 from ingest.history import History
 from ingest.judge import Assessor
@@ -34,9 +35,9 @@ from kahriz import plugins
 from kahriz.book import Book, checkpoints, devices
 from kahriz.book.days import Reason
 from kahriz.detect import DETECTORS
-from kahriz.errors import ConfigError, KahrizError, StoreUnavailable
+from kahriz.errors import ConfigError, KahrizError
 from kahriz.intake_log import IntakeLog
-from kahriz.logs import Once, in_one_line, without_secrets
+from kahriz.logs import in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
 from kahriz.quality.flagger import Flagger
 from kahriz.quality.limits import limits_of, look_back_ms
@@ -79,10 +80,8 @@ class Worker:
         self._health = Health()
         self._stopping = stopping or threading.Event()
         self._lost = threading.Event()
-        self._standing_by = ""
         self._batch = 0
         self._in_hand_since: float | None = None
-        self._once = Once(_LOG)
         self._own_clock = OwnClock()
         self._ballast = Ballast(
             settings.data_dir,
@@ -96,6 +95,9 @@ class Worker:
         self._shed = Shed(registry.devices)
         self._intake_log = intake_log_of(settings)
         self._lease = Lease(self._book, f"ingest:{settings.mqtt.client_id}", this_process())
+        self._gate = Gate(
+            self._book, self._lease, self._own_clock, self._ballast, self._health, self._stopping
+        )
         self._intake = Intake(settings.mqtt, self._shed_overflow)
         self._notifiers = [
             plugins.load("notifier", name, NOTIFIERS).from_settings(settings)
@@ -114,6 +116,7 @@ class Worker:
         )
         self._pipeline = self._build_pipeline()
         self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
+        self._metrics.watch_events(self._gatherer.one_by_one.lorawan.ignored)
         if self._intake_log is not None:
             self._metrics.watch_intake_log(self._intake_log)
         self._page = StatusPage(
@@ -154,26 +157,14 @@ class Worker:
         sender = Sender(self._book, self._notifiers)
         sender.recover(self._clock())
 
-        def watch_step() -> bool:
-            watch.step(self._clock())
-            return False
-
-        def disk_step() -> bool:
-            self._ballast.step()
-            return False
-
-        def sender_step() -> bool:
-            sender.step(self._clock())
-            return False
-
         steps = {
             "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
-            "watch": (watch_step, 0.5, self._is_flooded),
-            "sender": (sender_step, 0.3, _never),
+            "watch": (_once_a_time(lambda: watch.step(self._clock())), 0.5, self._is_flooded),
+            "sender": (_once_a_time(lambda: sender.step(self._clock())), 0.3, _never),
             "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
             "store watch": (self._probe.step, 2.0, _never),
             "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
-            "disk watch": (disk_step, 0.5, _never),
+            "disk watch": (_once_a_time(self._ballast.step), 0.5, _never),
             "lease": (self._renew, RENEW_S, _never),
         }
         return [
@@ -186,8 +177,8 @@ class Worker:
         return self._batch + len(self._intake.waiting) > FLOODED
 
     def _report(self) -> dict[str, object]:
-        if self._standing_by:
-            return {"status": "standing by", "reason": self._standing_by, "mqtt": "not connected"}
+        if who := self._gate.standing_by:
+            return {"status": "standing by", "reason": who, "mqtt": "not connected"}
         return self._health.report(self._intake.state, len(self._intake.waiting))
 
     def _oldest_s(self) -> float:
@@ -228,9 +219,7 @@ class Worker:
         self._page.start()
         loops: list[Loop] = []
         try:
-            self._ballast.step()  # a full disk would not even let the book open
-            is_ready = self._until_book(self._book.migrate) and self._stand_by()
-            if is_ready and self._until_book(self._recall):
+            if self._gate.open(self._recall):
                 _collect_seldom()
                 self._probe.ask()
                 loops += self._build_loops()
@@ -261,7 +250,7 @@ class Worker:
 
     def _work(self) -> None:
         while not self._is_over():
-            if self._is_clock_wrong() or self._is_disk_full():
+            if self._gate.is_shut():
                 continue
             messages, since = self._intake.take(self._settings.ingest.max_batch, timeout=0.2)
             self._batch = len(messages)
@@ -273,37 +262,6 @@ class Worker:
     def _is_over(self) -> bool:
         return self._stopping.is_set() or self._lost.is_set()
 
-    def _stand_by(self) -> bool:
-        """Wait until nobody else is at work; False: told to stop."""
-        if not self._lease.wait(self._stopping, self._say_standing_by):
-            return False
-        self._book.fence(self._lease.fence)
-        return True
-
-    def _say_standing_by(self, reason: str) -> None:
-        self._standing_by = reason
-
-    def _is_disk_full(self) -> bool:
-        """Wait a little where there is no room: what is left is not for new readings."""
-        if self._ballast.is_full:
-            self._stopping.wait(0.2)
-        return self._ballast.is_full
-
-    def _until_book(self, attempt: Callable[[], None]) -> bool:
-        """Try until the book is there, waiting for a server that is down; False: told to stop."""
-        while True:
-            try:
-                attempt()
-            except (StoreUnavailable, SQLAlchemyError) as error:
-                self._once.failed("book", in_one_line(error))
-                self._health.failed("book", in_one_line(error))
-                if self._stopping.wait(2.0):
-                    return False
-            else:
-                self._once.worked("book")
-                self._health.worked("book")
-                return True
-
     def _recall(self) -> None:
         """Take in the last words of the one that was at work before us."""
         recall_from(self._book, self._clocks)
@@ -311,18 +269,6 @@ class Worker:
             heartbeat = checkpoints.get(connection, "ingest")
             self._gatherer.one_by_one.lorawan.restore(devices.list_devices(connection))
         self._own_clock.has_been((heartbeat or {}).get("wall_ms", 0))
-
-    def _is_clock_wrong(self) -> bool:
-        """Wait a little where our own clock cannot be believed: then nothing is taken."""
-        problem = self._own_clock.problem()
-        if not problem:
-            self._once.worked("clock")
-            self._health.worked("clock")
-            return False
-        self._once.failed("clock", problem)
-        self._health.failed("clock", problem)
-        self._stopping.wait(0.5)
-        return True
 
     def _give_up_waiting(self) -> None:
         while not self._stopping.wait(0.5):
@@ -369,6 +315,16 @@ def _collect_seldom() -> None:
 
 def _never() -> bool:
     return False
+
+
+def _once_a_time(step: Callable[[], object]) -> Callable[[], bool]:
+    """Return `step` as one after which there is never more to do at once."""
+
+    def whole() -> bool:
+        step()
+        return False
+
+    return whole
 
 
 def _validate(settings: Settings, registry: Registry) -> None:

@@ -5,6 +5,6 @@ each a handful of functions that take a `Connection` and change nothing beyond t
 callers open it: ``with book.begin() as connection: ...``.
 """
 
-from kahriz.book.book import Book
+from kahriz.book.book import REFUSED, Book
 
-__all__ = ["Book"]
+__all__ = ["REFUSED", "Book"]

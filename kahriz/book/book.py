@@ -35,6 +35,9 @@ _WRONG_MOMENT = {
     sqlite3.SQLITE_PROTOCOL,
 }
 
+REFUSED = (exc.DataError, exc.IntegrityError)
+"""What a database says of the rows themselves: it will say the same the next time."""
+
 
 class Book:
     """The book at one SQLAlchemy URL; safe to use from several threads and processes.

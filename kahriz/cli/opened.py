@@ -63,6 +63,8 @@ def opened_alone() -> Iterator[tuple[Opened, Callable[[], None]]]:
         lease = Lease(house.book, name, this_process())
         if at_work := take_lease(lease, house.book, name):
             raise ConfigError("ingest", at_work, "stop it first")
+        # A command that was stopped for a while must not write beside the ingest that took over.
+        house.book.fence(lease.fence)
         last = time.monotonic()
 
         def keep() -> None:

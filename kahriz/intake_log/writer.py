@@ -135,6 +135,8 @@ class IntakeLog:
         if self._segments is None:
             self._open_folder()
         segments = self._segments or []
+        if self._file is not None and os.fstat(self._file).st_nlink == 0:
+            self._make_again()
         if self._file is not None:
             segment = segments[-1]
             is_in_order = self._last_ms <= received_at_ms <= segment.first_ms + SPAN_MS
@@ -145,7 +147,6 @@ class IntakeLog:
         return self._begin_segment(received_at_ms)
 
     def _open_folder(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._lock_folder()
         segments = segments_in(self.folder)
         if segments:
@@ -156,9 +157,21 @@ class IntakeLog:
         if not self._syncer.is_alive():
             self._syncer.start()
 
+    def _make_again(self) -> None:
+        """Leave a file that was taken away while it was open: nobody would find what is in it."""
+        assert self._segments is not None
+        _LOG.warning("intake log was taken away", extra={"file": self._segments[-1].path.name})
+        self._end_segment()
+        if self._held is not None:  # the lock may have gone with it
+            os.close(self._held)
+            self._held = None
+        self._sizes = {segment: segment.size() for segment in self._segments}
+        self.size_bytes = sum(self._sizes.values())
+
     def _lock_folder(self) -> None:
         """Make sure to be alone: what another is writing would look like a torn tail."""
         if self._held is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
             held = os.open(self.folder / "lock", os.O_WRONLY | os.O_CREAT, 0o640)
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,6 +190,7 @@ class IntakeLog:
 
     def _begin_segment(self, first_ms: int) -> Segment:
         assert self._segments is not None
+        self._lock_folder()
         self._let_go(first_ms)
         segment = after(self._segments[-1] if self._segments else None, self.folder, first_ms)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -43,6 +44,7 @@ from kahriz.store.rows import settle
 
 _CONNECT_S = 3.0
 _CONNECTIONS = 16
+_REQUESTS = 3
 _NO_CONTENT = 204
 _NOT_FOUND = 404
 _HAS_NO_PING = (404, 405)
@@ -63,9 +65,10 @@ class InfluxStore:
     ) -> None:
         self._read_only = read_only
         self._server = _Server(InfluxAddress.parse(url), token, timeout_s, may_create=not read_only)
+        self._side_by_side = ThreadPoolExecutor(_REQUESTS, thread_name_prefix="influx")
 
     def write(self, batch: ObservationBatch) -> None:
-        """Store `batch`, at most 5000 points a request; see the contract."""
+        """Store `batch`, at most 5000 points a request, up to three at once; see the contract."""
         if self._read_only:
             raise StoreUnavailable(f"{self._server.address}: opened for reading only")
         settled = settle(batch)
@@ -75,7 +78,8 @@ class InfluxStore:
         for row in settled.rows[is_nameless].tolist():
             refused[row] = f"{batch.datastreams[batch.stream[row]]!r} is no datastream's id"
         lines = encode(batch, settled.rows[~is_nameless])
-        refused |= Delivery(self._server, str(self._server.address), lines).send()
+        delivery = Delivery(self._server, str(self._server.address), lines)
+        refused |= delivery.send(self._side_by_side)
         if refused:
             raise StoreRejected(next(iter(refused.values())), tuple(sorted(refused)))
 
@@ -123,6 +127,7 @@ class InfluxStore:
 
     def close(self) -> None:
         """Let go of the connections."""
+        self._side_by_side.shutdown()
         self._server.close()
 
 

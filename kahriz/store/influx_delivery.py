@@ -8,6 +8,7 @@ Sending the others again changes nothing.
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,11 +34,25 @@ class Delivery:
     _refused: dict[int, str] = field(default_factory=dict)
     _is_server_well: bool = False
 
-    def send(self) -> dict[int, str]:
-        """Return the refused rows with the server's reason; all the others are stored."""
-        for first in range(0, len(self.lines), _LINES_PER_REQUEST):
-            self._send(first, min(first + _LINES_PER_REQUEST, len(self.lines)))
+    def send(self, side_by_side: Executor) -> dict[int, str]:
+        """Return the refused rows with the server's reason; all the others are stored.
+
+        A large batch goes as several requests at once, since the server works on each by one of its
+        cores. When one of them fails the others are waited for: nothing of a batch that was given
+        up comes late, behind what the next try wrote.
+        """
+        firsts = range(0, len(self.lines), _LINES_PER_REQUEST)
+        if len(firsts) == 1:
+            self._send(0, len(self.lines))
+            return self._refused
+        requests = [side_by_side.submit(self._send_some, first) for first in firsts]
+        wait(requests)
+        for request in requests:
+            request.result()
         return self._refused
+
+    def _send_some(self, first: int) -> None:
+        self._send(first, min(first + _LINES_PER_REQUEST, len(self.lines)))
 
     def _send(self, first: int, stop: int) -> None:
         try:

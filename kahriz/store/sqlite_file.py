@@ -78,7 +78,7 @@ class SqliteFile:
         with self._explained():
             self._forget_another_file()
             with self._idle_lock:
-                reader = self._idle.pop() if self._idle else None
+                reader, identity = self._idle.pop() if self._idle else None, self._read
             if reader is None:
                 reader = self._open_reader()
             try:
@@ -87,7 +87,8 @@ class SqliteFile:
                 reader.close()
                 raise
             with self._idle_lock:
-                if not self._is_closed:
+                # Of a file that was taken away meanwhile nobody is to read any more.
+                if not self._is_closed and identity == self._read:
                     self._idle.append(reader)
                     return
             reader.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +14,6 @@ from kahriz.book.tables import dead_letter
 from kahriz.errors import NotFoundError
 
 TOPIC = "kahriz/v1/agh-dere-outlet/up"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.server)])
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    is_postgres = request.param == "postgres"
-    url = request.getfixturevalue("postgres_url") if is_postgres else f"sqlite:///{tmp_path}/b"
-    opened = Book(url)
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def letter(

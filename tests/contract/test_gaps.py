@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.ledger import Ledger
 from kahriz.book import Book, ledger
 from kahriz.book.ledger import Gaps
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.server)])
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    is_postgres = request.param == "postgres"
-    url = request.getfixturevalue("postgres_url") if is_postgres else f"sqlite:///{tmp_path}/b"
-    opened = Book(url)
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def heard(

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-import pytest
 
 from ingest.clocks import keep_in
 from kahriz.book import Book, clocks, lease
@@ -16,16 +12,6 @@ from kahriz.book.lease import Holder, Lease
 
 NOW_MS = 1_777_636_800_000
 A_DAY_MS = 86_400_000
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.server)])
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    is_postgres = request.param == "postgres"
-    url = request.getfixturevalue("postgres_url") if is_postgres else f"sqlite:///{tmp_path}/b"
-    opened = Book(url)
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def wanted(pid: int) -> Lease:

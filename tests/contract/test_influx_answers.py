@@ -266,19 +266,21 @@ def test_a_redirect_is_not_followed(server: Pretender, open_before: Opener) -> N
         open_before(server).write(ONE)
 
 
-def test_a_later_request_that_fails_leaves_the_whole_batch_to_be_written_again(
+def test_one_request_that_fails_leaves_the_whole_batch_to_be_written_again(
     open_before: Opener,
 ) -> None:
     server = Pretend2()
 
-    def give_out_after_one(asked: Asked) -> Answer | None:
-        if len(server.stored) == 5000:
-            server.broken = Answer.json(503, {"message": "shutting down"})
+    def give_out_at_the_smaller(asked: Asked) -> Answer | None:
+        if asked.body.count(b"\n") == 999:
+            return Answer.json(503, {"message": "shutting down"})
         return server(asked)
 
-    store = open_before(give_out_after_one)
+    store = open_before(give_out_at_the_smaller)
     with pytest.raises(StoreUnavailable, match="shutting down"):
         store.write(rows(6000))
+
+    assert len(server.stored) == 5000
 
 
 def test_rows_without_a_proper_id_are_refused_and_nothing_is_injected(

@@ -20,6 +20,8 @@ from kahriz.errors import ConfigError, StoreUnavailable
 from kahriz.observations import DatastreamId, Observation, ObservationBatch, Quality
 from kahriz.store import open_store
 from kahriz.store.sqlite import SqliteStore
+from kahriz.store.sqlite_file import SqliteFile
+from kahriz.store.sqlite_schema import set_up
 from tests.servers import ProgramMissingError
 
 STAGE = DatastreamId("agh-dere.outlet.stage")
@@ -285,3 +287,25 @@ def test_a_file_that_is_taken_away_while_it_is_open_swallows_nothing(
     assert reader.series(STAGE, *ALWAYS).value.tolist() == ([0.0, 2.0] if other else [2.0])
     store.close()
     reader.close()
+
+
+def test_who_was_reading_while_the_file_was_replaced_leaves_no_way_to_the_old_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "file.sqlite"
+    file = SqliteFile(path, read_only=False, busy_s=1.0)
+    with file.reader(), file.reader():  # two at once: two ways to it
+        for part in tmp_path.glob("file*"):
+            part.unlink()
+        with closing(sqlite3.connect(path)) as other:
+            set_up(other, path)
+            other.execute("INSERT INTO datastream (name) VALUES ('new')")
+            other.commit()
+        with file.reader() as reader:
+            seen = [reader.execute("SELECT name FROM datastream").fetchall()]
+    for _ in range(3):
+        with file.reader() as one, file.reader() as another:
+            seen += [r.execute("SELECT name FROM datastream").fetchall() for r in (one, another)]
+    file.close()
+
+    assert seen == [[("new",)]] * 7

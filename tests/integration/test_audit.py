@@ -26,13 +26,14 @@ from ingest.metrics import Health, Metrics
 from ingest.pipeline import Pipeline
 from ingest.replay import gatherer_of, incoming, take_lease
 from kahriz import cli
-from kahriz.book import Book, checkpoints, days, dead_letters, devices
+from kahriz.book import Book, checkpoints, days, dead_letters, devices, ledger
 from kahriz.book import audit as audit_log
 from kahriz.book.lease import Holder
 from kahriz.book.tables import device_day, received_range
+from kahriz.book.tables import lease as lease_table
 from kahriz.clock import to_ms
-from kahriz.intake_log import IntakeLog
-from kahriz.observations import DatastreamId, ObservationBatch, Series
+from kahriz.intake_log import IntakeLog, Record, read
+from kahriz.observations import DatastreamId, ObservationBatch, Quality, Series
 from kahriz.quality.flagger import Flagger
 from kahriz.quality.limits import limits_of, look_back_ms
 from kahriz.settings import IngestSettings
@@ -268,6 +269,33 @@ def test_a_device_that_gives_no_numbers_is_held_to_its_values(
     assert len(findings(run("audit")[1])) == 1
 
 
+@pytest.mark.parametrize("is_book_lost", [False, True])
+def test_a_replay_makes_no_holes_in_the_count_of_a_device_that_gives_no_numbers(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, is_book_lost: bool
+) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.write_text(LORAWAN, encoding="utf-8")
+    monkeypatch.setenv("KAHRIZ_SITES", str(sites))
+    ingest = Ingest(tmp_path, sites)
+    start_ms = to_ms(NOW - timedelta(hours=6))
+    sessions = [(50, 0), (51, 60), (9, 240), (10, 300), (0, 1800), (1, 1860)]
+    frames = [(topic(), frame(f_cnt, start_ms + 1000 * s)) for f_cnt, s in sessions]
+    ingest.take(frames[:3], frames[3:])
+    if is_book_lost:
+        for path in ingest.folder.glob("book.sqlite*"):
+            path.unlink()
+    ingest.lose_store()
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    book = ingest.book()
+    with book.read() as connection:
+        gaps = ledger.gaps(connection)
+    book.close()
+
+    assert [(gap.boot, gap.first, gap.last) for gap in gaps] == [(1, 50, 51), (2, 9, 10), (3, 0, 1)]
+    assert [(gap.received, gap.lost, gap.pending) for gap in gaps] == [(2, 0, 0)] * 3
+    assert len(ingest.series()[STAGE]) == 6
+
+
 def unset_clock(seq: int, uptime_s: int, boot: int = 9) -> tuple[str, bytes]:
     """Return a reading of a device whose clock began at 1970 when it started."""
     r = [[uptime_s * 1000, {"stage_m": 0.2 + seq / 1000}]]
@@ -293,6 +321,74 @@ def test_a_clock_that_was_corrected_is_corrected_alike_by_audit_and_replay(
     assert findings(run("audit")[1]) == []
     after = ingest.series()[STAGE]
     assert after.time.tolist() == before.time.tolist()
+    assert after.value.tolist() == before.value.tolist()
+
+
+def test_a_backlog_of_a_device_without_a_date_is_found_whole_and_made_anew_at_its_times(
+    tmp_path: Path, run: Run
+) -> None:
+    def since_boot(first: int, n: int, uptime_min: int) -> tuple[str, bytes]:
+        # A reading a minute, by a clock that began at 1970 with the device.
+        r = [
+            [(1 + seq) * 60_000, {"stage_m": (1000 + seq) / 10_000}]
+            for seq in range(first, first + n)
+        ]
+        said = {"boot": 9, "seq": first, "oldest": 0, "uptime_ms": uptime_min * 60_000, "r": r}
+        return UP, json.dumps(said).encode()
+
+    ingest = Ingest(tmp_path)
+    # Up for ten hours without signal; then it sends what it kept, and goes on measuring.
+    began = ingest.clock() + timedelta(minutes=1, hours=-10)
+    backlog = [since_boot(first, 100, 600) for first in range(0, 600, 100)]
+    ingest.take(backlog[:2], [*backlog[2:], since_boot(600, 1, 601)], [since_boot(601, 1, 602)])
+    ingest.take([backlog[1], since_boot(602, 1, 603)], [since_boot(602, 1, 603)])  # again, anew
+    before, counts = ingest.series(), ingest.counts()
+
+    since_start = before[STAGE].time - np.datetime64(began.replace(tzinfo=None))
+    minutes = (since_start / np.timedelta64(1, "m")).tolist()
+    assert before[STAGE].value.tolist() == [(1000 + seq) / 10_000 for seq in range(603)]
+    assert minutes == list(range(1, 604)), "each at the minute it was measured"
+    assert set(before[STAGE].quality.tolist()) == {Quality.SUSPECT}
+    code, out, _ = run("audit")
+    assert (code, findings(out)) == (0, []), out
+
+    ingest.lose_store()
+    code, out, err = run("replay", "--since", "2026-11-25T00:00Z")
+    assert (code, out.split(";")[0]) == (0, "704 readings taken in again"), err
+    code, out, _ = run("audit")
+    assert (code, findings(out)) == (0, []), out
+    after = ingest.series()
+    for name, series in before.items():
+        assert series.time.tolist() == after[name].time.tolist()
+        assert series.value.tolist() == after[name].value.tolist()
+        assert series.quality.tolist() == after[name].quality.tolist()
+    assert ingest.counts() == counts
+
+
+def test_a_clock_that_ingest_could_not_judge_is_not_judged_by_audit_or_replay_either(
+    tmp_path: Path, run: Run
+) -> None:
+    ingest = Ingest(tmp_path)
+    start_ms = to_ms(ingest.clock())
+
+    def losing(seq: int) -> tuple[str, bytes]:
+        # From the eleventh minute on the clock loses twenty seconds a minute.
+        said_ms = start_ms + 60_000 * seq - 20_000 * max(0, seq - 10)
+        r = [[said_ms, {"stage_m": 0.1 + seq / 1000}]]
+        said = {"boot": 5, "seq": seq, "oldest": 1, "uptime_ms": 60_000 * seq, "r": r}
+        return UP, json.dumps(said).encode()
+
+    # Started anew in between, it has lost the pace by which a clock that falls behind is found.
+    ingest.take(*[[losing(seq)] for seq in range(1, 15)])
+    ingest.take(*[[losing(seq)] for seq in range(15, 30)])
+    before = ingest.series()[STAGE]
+    assert len(before) == 29
+    code, out, _ = run("audit")
+    assert (code, findings(out)) == (0, []), out
+
+    assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0
+    after = ingest.series()[STAGE]
+    assert after.time.tolist() == before.time.tolist(), "none is there under two times"
     assert after.value.tolist() == before.value.tolist()
 
 
@@ -513,6 +609,30 @@ def test_a_replay_is_refused_while_ingest_is_at_work(
     assert run("replay", "--since", "2026-11-25T00:00Z")[0] == 0, "the lease was given back"
 
 
+def test_a_replay_that_lost_its_lease_writes_nothing_beside_who_took_over(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken_over(*arguments: Any) -> Iterator[Record]:
+        for record in read(*arguments):
+            with book.begin() as connection:
+                connection.execute(update(lease_table).values(token="another"))
+            yield record
+
+    for path in ingest.folder.glob("book.sqlite*"):
+        path.unlink()
+    ingest.lose_store()
+    book = ingest.book()
+    monkeypatch.setattr("ingest.replay.read", taken_over)
+    code, _, err = run("replay", "--since", "2026-11-25T00:00Z")
+    with book.read() as connection:
+        boots = ledger.all_boots(connection)
+    book.close()
+
+    assert code == 1
+    assert "kahriz: the lease 'ingest:kahriz-ingest' is not ours any more" in err
+    assert boots == {}
+
+
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "2027-01-01"])
 def test_a_since_that_makes_no_sense_is_wrong_use(ingest: Ingest, run: Run, since: str) -> None:
     assert run("replay", "--since", since)[0] == 2
@@ -557,6 +677,15 @@ def test_a_letter_that_can_be_used_now_is_stored_and_leaves(
     book.close()
     assert times == [1, 1], "it did not come once more"
     assert (entry.what, entry.detail) == ("dead_letters.replay", {"taken": 3, "failed": 2})
+
+
+def test_letters_that_take_longer_than_a_lease_lasts_are_taken_in_all_the_same(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kahriz.cli.opened.RENEW_S", 0.0)  # the lease is renewed after each letter
+    code, out, err = run("dead-letters", "replay", "--all")
+
+    assert (code, out.splitlines()[-1]) == (1, "0 taken in, 3 still cannot be used"), err
 
 
 def test_a_letter_of_which_only_a_part_was_kept_cannot_be_taken_in(

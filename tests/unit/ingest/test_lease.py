@@ -123,7 +123,8 @@ def test_what_it_still_had_in_hand_is_not_acknowledged_and_not_called_a_fault(
 
     assert work.told() == [{"boot": 1, "upto": 0}]
     assert len(work.broker.acknowledged) == 1
-    assert [r.message for r in caplog.records] == ["taking over"], "no fault"
+    said = [r.message for r in caplog.records if r.name.startswith("ingest")]
+    assert said == ["taking over"], "no fault"
     with work.book.read() as connection:
         (row,) = devices.list_devices(connection)
     assert (row.received, row.quarantined) == (1, 0)

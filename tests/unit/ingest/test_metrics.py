@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from prometheus_client import generate_latest
 
 from ingest.metrics import STALL_S, Health, Metrics
@@ -61,3 +63,12 @@ def test_every_device_has_its_own_line_with_the_time_it_was_last_heard() -> None
 
     assert 'kahriz_device_last_seen_timestamp_seconds{device="a"} 100.0' in text
     assert 'kahriz_device_last_seen_timestamp_seconds{device="b"} 200.0' in text
+
+
+def test_events_that_carry_no_reading_are_counted_by_kind() -> None:
+    metrics, ignored = Metrics(), Counter[str]()
+    metrics.watch_events(ignored)
+    ignored["join"] += 2
+    text = generate_latest(metrics.registry).decode()
+
+    assert 'kahriz_lorawan_events_ignored_total{kind="join"} 2.0' in text

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
 
 from ingest.pipeline import Stopped
 from kahriz.book import Book
@@ -27,17 +28,20 @@ N = 40
 
 
 class FailingBook:
-    """A book that loses the given transactions, in turn: True fails at the commit."""
+    """A book that loses the given transactions, in turn: True fails at the commit, with `error`."""
 
-    def __init__(self, behind: Book, fails: list[bool]) -> None:
+    def __init__(
+        self, behind: Book, fails: list[bool], error: type[Exception] | None = None
+    ) -> None:
         self._behind, self.fails = behind, fails
+        self._error = error or StoreUnavailable
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         with self._behind.begin() as connection:
             yield connection
             if self.fails and self.fails.pop(0):
-                raise StoreUnavailable("the disk is full")
+                raise self._error("the disk is full")
 
     def read(self) -> Any:
         return self._behind.read()
@@ -55,6 +59,27 @@ def test_a_transaction_that_is_lost_is_made_again_and_counts_nothing_twice(
     device = house.device()
     assert house.told() == [{"boot": 1, "upto": upto} for upto in (0, 1, 3)]
     assert (device.received, device.duplicate, device.lost) == (3, 0, 1)
+    house.book.close()
+
+
+class RefusedRowsError(DataError):
+    def __init__(self, said: str) -> None:
+        super().__init__(said, None, ValueError(said))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, RefusedRowsError])
+def test_a_fault_in_one_message_does_not_free_its_reading_by_its_neighbours_acknowledgement(
+    tmp_path: Path, error: type[Exception]
+) -> None:
+    house = House(tmp_path)
+    both, first, second = True, False, True
+    book = FailingBook(house.book, [both, first, second], error)
+    house.pipeline._book = cast(Book, book)
+    payloads = [{"boot": 1, "seq": n, "r": [reading(30 - n)]} for n in range(2)]
+    house.pipeline.process([house.message(payload) for payload in payloads])
+
+    assert house.told() == [{"boot": 1, "upto": 0}], "the second is set aside, and not in the book"
+    assert [letter.kind for letter in house.letters()] == ["service_fault"]
     house.book.close()
 
 

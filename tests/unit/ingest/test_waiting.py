@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.waiting import BATCH_BYTES, FLOOD, Incoming, Waiting
+from ingest import lorawan_topics, topics
+from ingest.topics import UP_FILTER
+from ingest.waiting import BATCH_BYTES, FLOOD, TOPIC_KEPT, Incoming, Waiting
 
 
 class House:
@@ -45,6 +48,19 @@ def test_a_batch_is_cut_by_its_size_and_never_empty() -> None:
     house.put(large, b"small", large)
 
     assert [len(house.take()), len(house.take()), len(house.take())] == [1, 2, 0]
+
+
+@pytest.mark.parametrize("name", [UP_FILTER, lorawan_topics.UP_FILTER])
+def test_a_topic_longer_than_ours_takes_no_more_memory_than_one_of_ours(name: str) -> None:
+    house = House()
+    long, least = (name.replace("+", "ə" * n, 1).encode() for n in (30_000, TOPIC_KEPT))
+    house.queue.put([(long, b"x", 1, 1), (least, b"x", 2, 1), (b"\xff", b"x", 3, 1)], None)
+    kept = [message.topic for message in house.queue.take(10, 0)[0]]
+
+    assert kept == [long.decode()[:TOPIC_KEPT], least.decode()[:TOPIC_KEPT], ""]
+    assert [topics.sender(topic) for topic in kept] == [None] * 3
+    assert max(topics.LONGEST, lorawan_topics.LONGEST) < TOPIC_KEPT
+    assert sum(map(len, house.queue._names)) <= TOPIC_KEPT
 
 
 def test_there_is_no_room_from_the_bytes_on_that_may_wait() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -283,6 +284,27 @@ def test_where_the_whole_frames_end_is_found_after_damage_too(tmp_path: Path) ->
     path.write_bytes(whole + b"\xf5KZ")
 
     assert reader.end_of_whole_frames(path) == len(whole)
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_log_that_is_taken_away_while_it_is_open_swallows_nothing(
+    tmp_path: Path, is_folder: bool
+) -> None:
+    folder = tmp_path / "intake"
+    written = log(folder)
+    written.append(*batch(1000, b"before"))
+    if is_folder:
+        shutil.rmtree(folder)
+    else:
+        files(folder)[0].unlink()
+    for at_ms in (2000, 3000):
+        written.append(*batch(at_ms, b"after"))
+    with pytest.raises(StoreUnavailable, match="another process writes to it"):
+        log(folder).append(*batch(4000, b"beside"))
+    written.close()
+
+    assert everything(folder) == [batch(2000, b"after"), batch(3000, b"after")]
+    assert written.size_bytes == sum(path.stat().st_size for path in files(folder))
 
 
 def test_a_segment_that_was_taken_away_is_missed(tmp_path: Path) -> None:

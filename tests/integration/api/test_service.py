@@ -81,7 +81,16 @@ def test_since_is_when_things_last_changed_not_when_they_were_last_asked(api: Ap
         api.beat(wall_ms=int((api.wall - ago_s) * 1000))
         seen.append(api.get("/health").json()["since"][17:])
 
-    assert seen == ["02Z", "02Z", "06Z", "06Z"]
+    assert seen == ["46Z", "46Z", "06Z", "06Z"], "since it was last heard; since it was found well"
+
+
+def test_since_is_what_a_degraded_ingest_says(api: Api) -> None:
+    since_ms = int((api.wall - 3) * 1000)
+    api.beat(status="degraded", reason="mqtt: gone", since_ms=since_ms)
+
+    answer = api.get("/health").json()
+
+    assert (answer["status"], answer["since"]) == ("degraded", "2026-11-22T11:59:57Z")
 
 
 def test_health_is_looked_at_once_a_second_however_many_ask(

@@ -52,10 +52,10 @@ class Consuming:
 Start = Callable[[Place], AbstractContextManager[Consuming]]
 
 
-def sites() -> str:
+def sites(devices: int = DEVICES) -> str:
     """Return a sites.toml of the fleet, with the limits a real one has."""
     lines = []
-    for first in range(0, DEVICES, _PER_KAHRIZ):
+    for first in range(0, devices, _PER_KAHRIZ):
         kahriz = first // _PER_KAHRIZ
         lines += ["[[kahriz]]", f'id = "k{kahriz}"', f'name = "K{kahriz}"', "people = 500"]
         lines += ['village = "V"', 'district = "D"']
@@ -87,7 +87,8 @@ def ours_into_sqlite(place: Place) -> Iterator[Consuming]:
 @contextmanager
 def _ours(place: Place, store_url: str) -> Iterator[int]:
     """Run ingest on its real settings; yield its process id once it is well."""
-    (place.folder / "sites.toml").write_text(sites(), encoding="utf-8")
+    if not (place.folder / "sites.toml").exists():
+        (place.folder / "sites.toml").write_text(sites(), encoding="utf-8")
     port = servers.free_port()
     health = f"http://127.0.0.1:{port}/health"
     environment = {

@@ -22,6 +22,7 @@ import numpy as np
 from influxdb_client import InfluxDBClient, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
+from numpy.typing import NDArray
 from urllib3.exceptions import HTTPError
 from urllib3.util import make_headers
 
@@ -50,6 +51,9 @@ _NOT_FOUND = 404
 _HAS_NO_PING = (404, 405)
 _WRITE_PATH = "/api/v2/write"
 _SELECT = f'FROM "{MEASUREMENT}"'
+# An answer is text first and objects then, ten times the size of the series it is about.
+_PAGE_ROWS = 10_000
+_PAGE = f"LIMIT {_PAGE_ROWS}"
 # InfluxDB counts nanoseconds in 64 bits.
 _EARLIEST = datetime(1678, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2262, 1, 1, tzinfo=UTC)
@@ -93,13 +97,12 @@ class InfluxStore:
             f'SELECT "value", "quality" {_SELECT} WHERE "kahriz" = \'{kahriz}\''
             f" AND \"site\" = '{site}' AND \"property\" = '{prop}' AND time < '{iso(end)}'"
         )
-        found = page = self._server.query(f"{text} AND time >= '{iso(start)}'")
-        while page and page[-1].partial and page[-1].values:
-            # Perhaps cut off at the server's row limit: go on behind the last row.
-            last = from_ms(page[-1].values[-1][0])
-            page = self._server.query(f"{text} AND time > '{iso(last)}'")
-            found = found + page
-        return _series(datastream, found)
+        pages = [_rows(found := self._server.query(f"{text} AND time >= '{iso(start)}' {_PAGE}"))]
+        while _may_go_on(found):
+            last = from_ms(found[-1].values[-1][0])
+            found = self._server.query(f"{text} AND time > '{iso(last)}' {_PAGE}")
+            pages.append(_rows(found))
+        return _series(datastream, np.concatenate(pages))
 
     def latest(self) -> Mapping[DatastreamId, Observation]:
         """Return the newest observation of every datastream."""
@@ -137,8 +140,18 @@ def _said(series: ResultSeries) -> Iterator[tuple[int, float, int]]:
             yield t, v, q or Quality.NOT_EVALUATED
 
 
-def _series(datastream: DatastreamId, found: list[ResultSeries]) -> Series:
-    rows = np.fromiter((row for series in found for row in _said(series)), dtype=_ROW)
+def _may_go_on(page: list[ResultSeries]) -> bool:
+    """Say whether there may be more: a full page, or one cut off at the server's own limit."""
+    return bool(page) and (
+        len(page[-1].values) >= _PAGE_ROWS or (page[-1].partial and bool(page[-1].values))
+    )
+
+
+def _rows(page: list[ResultSeries]) -> NDArray[np.void]:
+    return np.fromiter((row for series in page for row in _said(series)), dtype=_ROW)
+
+
+def _series(datastream: DatastreamId, rows: NDArray[np.void]) -> Series:
     return Series(
         datastream,
         rows["t"].astype("datetime64[ms]"),

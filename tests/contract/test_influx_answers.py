@@ -92,7 +92,7 @@ def test_a_query_is_what_2_and_3_expect(server: Pretender, open_before: Opener) 
         "epoch": "ms",
         "q": 'SELECT "value", "quality" FROM "observation" WHERE "kahriz" = \'agh-dere\''
         " AND \"site\" = 'outlet' AND \"property\" = 'stage'"
-        " AND time < '2026-11-22T07:00:00Z' AND time >= '2026-11-22T06:00:00Z'",
+        " AND time < '2026-11-22T07:00:00Z' AND time >= '2026-11-22T06:00:00Z' LIMIT 10000",
     }
 
 

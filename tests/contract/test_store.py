@@ -210,6 +210,19 @@ def test_rows_that_say_nothing_are_not_seen(store: Store) -> None:
     assert store.latest()[STAGE] == observation(0, 1.0)
 
 
+@pytest.mark.parametrize("n", [9_999, 10_000, 10_001, 20_000])
+def test_a_long_series_comes_back_whole_wherever_an_answer_may_be_cut(store: Store, n: int) -> None:
+    times = (np.arange(n) + to_ms(T0)).astype("datetime64[ms]")
+    batch = ObservationBatch(
+        (STAGE,), np.zeros(n, np.int32), times, np.arange(n, dtype=np.float64), np.ones(n, np.uint8)
+    )
+    store.write(batch)
+    series = store.series(STAGE, *ALWAYS)
+
+    assert np.array_equal(series.time, times)
+    assert np.array_equal(series.value, batch.value)
+
+
 def test_a_store_that_is_there_passes_its_check_empty_or_not(store: Store) -> None:
     store.check()
     write(store, observation(0))

@@ -163,6 +163,7 @@ class Worker:
             "sender": (_once_a_time(lambda: sender.step(self._clock())), 0.3, _never),
             "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
             "store watch": (self._probe.step, 2.0, _never),
+            "cycles": (_collect, 10.0, _never),
             "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
             "disk watch": (_once_a_time(self._ballast.step), 0.5, _never),
             "lease": (self._renew, RENEW_S, _never),
@@ -307,10 +308,19 @@ def intake_log_of(settings: Settings) -> IntakeLog | None:
 
 
 def _collect_seldom() -> None:
-    """Let Python look for cycles seldom: a batch is thousands of objects and none of them."""
+    """Let Python look for cycles by the clock, not by count.
+
+    A batch is thousands of objects and none of them, while an answer of the store may hang in one
+    with all its text.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(1_000_000, 20, 20)
+
+
+def _collect() -> bool:
+    gc.collect()
+    return False
 
 
 def _never() -> bool:

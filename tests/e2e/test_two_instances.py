@@ -54,11 +54,14 @@ def counts(folder: Path) -> dict[str, int]:
 
 def stop_between_two_writes(process: subprocess.Popen[bytes], folder: Path) -> None:
     """Stop it, but not while it holds SQLite's lock: then nobody could write until it goes on."""
+    files = [folder / "book.sqlite", folder / "observations.sqlite"]
     while True:
         process.send_signal(signal.SIGSTOP)
-        if all(is_free(folder / name) for name in ("book.sqlite", "observations.sqlite")):
+        if all(map(is_free, files)):
             return
         process.send_signal(signal.SIGCONT)
+        # Stopped again at once, it would never get to the end of what it writes.
+        wait_until(lambda: all(map(is_free, files)), "its write has ended")
 
 
 def is_free(file: Path) -> bool:

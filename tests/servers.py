@@ -7,9 +7,11 @@ Every function here is a context manager that yields a running `Server`, ready t
 
 from __future__ import annotations
 
+import atexit
 import getpass
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -48,11 +50,45 @@ def program(name: str, package: str) -> Path:
     return Path(found)
 
 
+# Below those that the kernel gives to whoever connects or asks for any port: between the answer of
+# `free_port` and the server's start, and while a server is away, nobody else comes by this number.
+PORTS = range(20_000, 32_000)
+_BLOCK = 100
+
+
+def _ports() -> Iterator[int]:
+    """Walk over blocks of ports; who holds a block's first one has the others to itself."""
+    blocks = list(PORTS[::_BLOCK])
+    random.Random(os.urandom(8)).shuffle(blocks)
+    held: set[int] = set()
+    while True:
+        for block in blocks:
+            if block in held or _hold(block):
+                held.add(block)
+                yield from range(block + 1, block + _BLOCK)
+
+
+def _hold(port: int) -> bool:
+    holder = socket.socket()
+    try:
+        holder.bind((_HOST, port))
+    except OSError:
+        holder.close()
+        return False
+    atexit.register(holder.close)
+    return True
+
+
+_walk = _ports()
+
+
 def free_port() -> int:
-    """Return a loopback TCP port nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind((_HOST, 0))
-        return int(listener.getsockname()[1])
+    """Return a loopback TCP port nobody listens on, and no other call or test process is given."""
+    for port in _walk:
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind((_HOST, port))
+            return port
+    raise AssertionError("the walk does not end")
 
 
 @dataclass

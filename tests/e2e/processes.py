@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -30,15 +31,23 @@ def wait_until(is_so: Callable[[], bool], what: str, timeout: float = 30.0) -> N
 
 
 def get(url: str, timeout: float = 10.0) -> Any:
-    """Return the JSON at `url`, or None where nobody answers yet."""
+    """Return the JSON at `url`, or None where nobody answers yet, or not to the end."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return json.load(error)
-    except OSError:
+        with _opened(url, timeout) as answer:
+            said = answer.read()
+    except (OSError, http.client.HTTPException):
         return None
+    try:
+        return json.loads(said)
+    except ValueError as error:
+        raise AssertionError(f"{url} answered {answer.status}, no JSON: {said[:200]!r}") from error
+
+
+def _opened(url: str, timeout: float) -> Any:
+    try:
+        return urllib.request.urlopen(url, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        return error
 
 
 @dataclass

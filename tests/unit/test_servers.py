@@ -19,6 +19,8 @@ from tests.servers import ProgramMissingError, Server
 
 pytest_plugins = ["pytester"]
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.mark.server
 def test_a_killed_broker_comes_back_on_its_port(mosquitto: Server) -> None:
@@ -115,3 +117,33 @@ def test_a_missing_server_skips_and_in_ci_fails(
     # In setup pytest counts a failure as an error.
     counted = {"failed": "errors"}.get(outcome, outcome)
     pytester.runpytest().assert_outcomes(**{counted: 1})
+
+
+def test_a_free_port_is_given_once_and_is_none_the_kernel_gives_away() -> None:
+    given = [servers.free_port() for _ in range(250)]
+    with socket.socket() as anybody:
+        anybody.bind(("127.0.0.1", 0))
+        kernels = anybody.getsockname()[1]
+
+    assert len(set(given)) == 250
+    assert set(given) <= set(servers.PORTS)
+    assert kernels not in servers.PORTS
+
+
+def test_another_process_is_given_other_ports() -> None:
+    mine = {servers.free_port() for _ in range(250)}
+    ask = "from tests.servers import free_port; print(*(free_port() for _ in range(5000)))"
+    asked = subprocess.run(
+        [sys.executable, "-c", ask], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    theirs = set(map(int, asked.stdout.split()))
+
+    assert len(theirs) == 5000
+    assert not theirs & mine
+
+
+def test_a_port_somebody_listens_on_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, free = servers.free_port(), servers.free_port()
+    monkeypatch.setattr(servers, "_walk", iter([taken, free]))
+    with socket.create_server(("127.0.0.1", taken)):
+        assert servers.free_port() == free

@@ -31,7 +31,7 @@ demo-clean:  ## forget what the demo has kept
 
 test: $(VENV)/.for-test  ## every test (ARGS="-k name"); those of servers skip where Debian's are missing
 	@$(PY) -m dashboards.install
-	@exec $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.for-test  ## formatting, lint, types, the architecture and the documentation
 	$(PY) -m ruff format --check .

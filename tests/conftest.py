@@ -2,6 +2,8 @@
 
 A test marked ``server`` skips with Debian's install line where the server is not installed; with
 ``CI=true`` in the environment that skip is a failure, so nothing goes untested in silence.
+`make test` runs two tests at a time (docs/decisions/0014-two-tests-at-a-time.md); `Turns` sees to
+it that a test marked ``alone`` is the only one.
 """
 
 from __future__ import annotations
@@ -9,11 +11,19 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import servers
 from tests.servers import ProgramMissingError, Server
+from tests.turns import Turns
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        # Each worker has a folder of its own in that of the run.
+        config.pluginmanager.register(Turns(Path(config.option.basetemp).parent))
 
 
 @pytest.hookimpl(wrapper=True)

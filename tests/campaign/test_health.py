@@ -12,7 +12,7 @@ from tests.campaign.runner import SHOWN_S
 from tests.campaign.world import world
 from tests.e2e.processes import get, wait_until
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.alone]
 
 SEED = 20260501
 SPEED = 600

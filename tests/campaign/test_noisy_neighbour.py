@@ -24,7 +24,7 @@ from tests.campaign.world import registry_file
 from tests.e2e.processes import House
 from tests.servers import Server
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.server, pytest.mark.alone, pytest.mark.timeout(90)]
 
 OTHERS = [f"quiet-{i:03d}" for i in range(200)]
 NOISY = "noisy"

@@ -168,6 +168,7 @@ def test_every_decoder_is_measured() -> None:
         assert max(map(len, payloads.values())) <= MAX_PAYLOAD
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("name", "kind"), [(name, kind) for name, payloads in WORST.items() for kind in payloads]
 )

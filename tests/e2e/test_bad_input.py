@@ -81,6 +81,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             yield World(house, broker)
 
 
+@pytest.mark.alone
 def test_each_bad_message_is_one_line_and_the_good_one_behind_it_arrives(world: World) -> None:
     house = world.house
     good = [round(0.1 + i / 1000, 3) for i in range(len(POISON))]

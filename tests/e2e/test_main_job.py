@@ -43,6 +43,7 @@ channel = "stage_m"
 """
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("codec", ["json_v1", "compact_v1"])
 def test_a_reading_by_mosquitto_pub_is_at_the_api_within_two_seconds(
     mosquitto: Server, tmp_path: Path, codec: str

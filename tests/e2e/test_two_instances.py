@@ -100,6 +100,7 @@ def running(house: House) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+@pytest.mark.alone
 def test_the_second_stands_by_and_works_within_5_s_once_the_first_was_killed(
     tmp_path: Path, mosquitto: Server
 ) -> None:
@@ -128,6 +129,7 @@ def test_the_second_stands_by_and_works_within_5_s_once_the_first_was_killed(
     assert took_s < 5
 
 
+@pytest.mark.alone
 def test_told_to_end_who_stands_by_ends_at_once_and_who_works_hands_over(
     tmp_path: Path, mosquitto: Server
 ) -> None:

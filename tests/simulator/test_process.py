@@ -45,6 +45,7 @@ def simulator(scenario: Path, port: int, *more: str) -> Iterator[subprocess.Pope
 
 
 @pytest.mark.server
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_within_2_s_with_exit_0_and_one_line_about_its_backlog(
     mosquitto: Server, tmp_path: Path, number: signal.Signals

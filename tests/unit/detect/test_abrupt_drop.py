@@ -278,6 +278,7 @@ def test_nothing_is_said_of_a_kahriz_known_for_half_a_day_only() -> None:
     assert kinds(Water(days=0.5).blocked(-2.0).view()) == []
 
 
+@pytest.mark.alone
 def test_a_window_of_three_days_costs_under_three_milliseconds() -> None:
     detector, view = AbruptDrop(), Water(days=3.5).blocked(-2.0).view()
     times = []

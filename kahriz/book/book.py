@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from kahriz.logs import without_secrets
 _URL_HINT = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 # Any number, the same in every process: who holds it is the one that migrates.
 _MIGRATION_LOCK = 7_261_937
+_PATIENCE_S = 10
 # Primary result codes of SQLite that speak of the place or of the moment, not of our statement.
 _WRONG_PLACE = {
     sqlite3.SQLITE_PERM,
@@ -194,14 +196,25 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own idea of transactions begins them late and only for some statements; None
     # turns it off, and `_begin_sqlite` begins them for real.
     connection.isolation_level = None
-    # WAL lets the API read while ingest writes; FULL makes a commit survive a power cut.
-    for pragma in (
-        "busy_timeout=10000",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
+    # FULL makes a commit survive a power cut.
+    for pragma in (f"busy_timeout={_PATIENCE_S * 1000}", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    _let_readers_and_writer_be(connection)
+
+
+def _let_readers_and_writer_be(connection: sqlite3.Connection) -> None:
+    """Turn WAL on, by which the API reads while ingest writes."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            # Where two turn it on in a new file at once, SQLite refuses one without waiting.
+            if _sqlite_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -76,6 +76,32 @@ def test_a_file_that_may_only_be_read_is_named(tmp_path: Path) -> None:
     assert "attempt to write a readonly database" in says
 
 
+def test_a_new_file_that_another_process_is_setting_up_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = sqlite3.connect(tmp_path / "book.sqlite", isolation_level=None)
+    # Writes in the old journal's way: SQLite refuses at once to change it under a writer.
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE begun (n)")
+    waited: list[float] = []
+
+    def let_go(seconds: float) -> None:
+        waited.append(seconds)
+        if other.in_transaction:
+            other.execute("COMMIT")
+
+    monkeypatch.setattr("kahriz.book.book.time.sleep", let_go)
+    book = Book(f"sqlite:///{tmp_path / 'book.sqlite'}")
+    book.migrate()
+    with book.read() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    book.close()
+    other.close()
+
+    assert waited
+    assert mode == "wal"
+
+
 def test_a_server_that_is_down_may_come_back_and_its_password_is_not_told() -> None:
     book = Book("postgresql://kahriz:very-secret@127.0.0.1:1/kahriz")
     with pytest.raises(StoreUnavailable) as down:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.contract.influx_fakes import Answer, Asked, ask
+from tests.http_double import HttpDouble
 from tests.servers import free_port
 
 Treatment = Callable[["InfluxFaults", Asked], Answer | None]
@@ -21,16 +22,8 @@ def passes(faults: InfluxFaults, asked: Asked) -> Answer | None:
     return faults.pass_on(asked)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of connections that were cut: cutting them is the point."""
-
-
 class InfluxFaults:
-    """Listens on a port of its own; `treat` decides what becomes of each request.
+    """Listens within ``with`` on a port of its own; `treat` decides what becomes of each request.
 
     Parameters
     ----------
@@ -45,34 +38,26 @@ class InfluxFaults:
         self.asked_at: list[tuple[float, str]] = []
         """When, by the monotonic clock, which path was asked for since the last `mend`."""
         self.thawed = threading.Event()
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
+        self._server: HttpDouble | None = None
+
+    def __enter__(self) -> Self:
+        self.mend()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.thawed.set()
+        self.refuse()
 
     @property
     def address(self) -> str:
         """``HOST:PORT`` to be given to ingest."""
         return f"127.0.0.1:{self.port}"
 
-    def listen(self) -> None:
-        """Take connections."""
-        self._server = _Server(("127.0.0.1", self.port), self._handler())
-        serve = self._server.serve_forever
-        self._thread = threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-
     def refuse(self) -> None:
         """Take no connections any more, and cut those there are."""
-        if self._server is None or self._thread is None:
-            return
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._server = None
-        with self._lock:
-            for connection in self._open:
-                connection.shutdown(socket.SHUT_RDWR)
+        if self._server is not None:
+            self._server.close()
+            self._server = None
 
     def fail(self, treat: Treatment) -> None:
         """Treat every request like this from now on."""
@@ -85,7 +70,7 @@ class InfluxFaults:
         self.treat = passes
         self.thawed.set()
         if self._server is None:
-            self.listen()
+            self._server = HttpDouble(self._handler(), self.port).__enter__()
 
     def pass_on(self, asked: Asked, body: bytes | None = None) -> Answer | None:
         """Ask the real server; None where it is away too."""
@@ -106,16 +91,6 @@ class InfluxFaults:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             wbufsize = -1
-
-            def setup(self) -> None:
-                super().setup()
-                with faults._lock:
-                    faults._open.add(self.connection)
-
-            def finish(self) -> None:
-                with faults._lock:
-                    faults._open.discard(self.connection)
-                super().finish()
 
             def _answer(self) -> None:
                 parts = urlsplit(self.path)

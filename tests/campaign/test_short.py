@@ -81,9 +81,10 @@ def test_what_devices_and_strangers_publish_amiss_changes_no_stored_value(tmp_pa
 
 def test_a_store_that_fails_in_every_way_loses_nothing(tmp_path: Path) -> None:
     campaign = Campaign(SEED)
-    with servers.influxd() as server:
-        influx = InfluxFaults(f"{server.host}:{server.port}")
-        influx.listen()
+    with (
+        servers.influxd() as server,
+        InfluxFaults(f"{server.host}:{server.port}") as influx,
+    ):
         faults: list[Fault] = [*proxied(), frozen(), Refused()]
         faults += [KillInflux(server), FreezeInflux(server)]
         with world(tmp_path, SEED, history_days=DAYS, speed=SPEED, influx=influx) as w:

@@ -68,8 +68,7 @@ def test_nothing_acknowledged_is_lost_however_long_things_go_wrong(
         influx, faults = None, [*of_processes(random.Random(SEED)), *of_devices()]
         if store == "influx":
             server = stack.enter_context(servers.influxd())
-            influx = InfluxFaults(f"{server.host}:{server.port}")
-            influx.listen()
+            influx = stack.enter_context(InfluxFaults(f"{server.host}:{server.port}"))
             faults += [*proxied(), frozen(), Refused(), KillInflux(server), FreezeInflux(server)]
         with world(tmp_path, SEED, history_days=DAYS, speed=SPEED, influx=influx) as w:
             w.start_ingest()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from tests.http_double import HttpDouble
 from tests.servers import Server
 
 CANARY = "kahriz_canary"
@@ -78,16 +78,8 @@ def serve(answer: Callable[[Asked], Answer | None]) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with HttpDouble(Handler) as server:
+        yield server.address
 
 
 def ask(server: str, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:

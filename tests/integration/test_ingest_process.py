@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -17,6 +17,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.e2e.processes import ROOT, House, get, wait_until
+from tests.http_double import HttpDouble
 from tests.servers import Server
 
 pytestmark = pytest.mark.server
@@ -31,12 +32,13 @@ class FreezingStore:
         self.is_frozen = threading.Event()
         self.was_asked_in_vain = threading.Event()
         is_frozen, was_asked_in_vain = self.is_frozen, self.was_asked_in_vain
+        self.is_over = is_over = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if is_frozen.is_set():
                     was_asked_in_vain.set()
-                    time.sleep(60)
+                    is_over.wait(60)
                 body = b'{"results":[{"statement_id":0}]}'
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
@@ -50,22 +52,19 @@ class FreezingStore:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        self.server = HttpDouble(Handler)
 
     @property
     def url(self) -> str:
-        return f"influxdb://127.0.0.1:{self.server.server_address[1]}/kahriz?org=o"
+        return f"influxdb://{self.server.address}/kahriz?org=o"
 
 
 @pytest.fixture
 def freezing() -> Iterator[FreezingStore]:
     store = FreezingStore()
-    yield store
-    store.server.shutdown()
-    # Threads that sleep are daemons; waiting for them is what this store makes others do.
-    store.server.socket.close()
+    with store.server:
+        yield store
+        store.is_over.set()
 
 
 def publish(port: int, n: int) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,21 +14,22 @@ from typer.testing import CliRunner
 from kahriz.cli import build
 from kahriz.deploy.influx import InfluxAdmin
 from kahriz.errors import ConfigError, StoreUnavailable
+from tests.http_double import HttpDouble
 from tests.servers import free_port
 
 ADMIN = "the-admin"
 
 
-class _Influx2(ThreadingHTTPServer):
+class _Influx2(HttpDouble):
     """Knows one organisation and one bucket, and makes tokens."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.tokens: dict[str, Any] = {ADMIN: "everything"}
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://{self.address}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -79,20 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
-def _running() -> Iterator[_Influx2]:
-    with _Influx2() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def test_a_token_may_do_what_was_asked_with_one_bucket_only(tmp_path: Path) -> None:
-    with _running() as influx:
+    with _Influx2() as influx:
         admin = InfluxAdmin(influx.url, ADMIN, "kahriz", "kahriz")
         made = admin.ensure_token(tmp_path / "token", "kahriz api", ["read"])
         token = (tmp_path / "token").read_text(encoding="utf-8")
@@ -105,7 +91,7 @@ def test_a_token_may_do_what_was_asked_with_one_bucket_only(tmp_path: Path) -> N
 
 
 def test_a_token_the_server_knows_is_kept_and_one_it_forgot_is_replaced(tmp_path: Path) -> None:
-    with _running() as influx:
+    with _Influx2() as influx:
         admin = InfluxAdmin(influx.url, ADMIN, "kahriz", "kahriz")
         admin.ensure_token(tmp_path / "token", "kahriz api", ["read"])
         first = (tmp_path / "token").read_text(encoding="utf-8")
@@ -131,7 +117,7 @@ def test_a_token_the_server_knows_is_kept_and_one_it_forgot_is_replaced(tmp_path
 def test_what_is_wrong_is_named(
     tmp_path: Path, token: str, org: str, bucket: str, says: str
 ) -> None:
-    with _running() as influx, pytest.raises(ConfigError, match=says):
+    with _Influx2() as influx, pytest.raises(ConfigError, match=says):
         InfluxAdmin(influx.url, token, org, bucket).ensure_token(tmp_path / "t", "n", ["read"])
     assert not (tmp_path / "t").exists()
 
@@ -144,7 +130,7 @@ def test_a_server_that_is_down_may_be_tried_again(tmp_path: Path) -> None:
 
 def test_the_command_makes_one_token_that_writes_and_one_that_only_reads(tmp_path: Path) -> None:
     (tmp_path / "admin").write_text(ADMIN + "\n", encoding="utf-8")
-    with _running() as influx:
+    with _Influx2() as influx:
         options = {
             "--url": influx.url,
             "--admin-token-file": tmp_path / "admin",

@@ -16,7 +16,7 @@ ONLY ?=
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help demo demo-clean test check format bench soak clean
+.PHONY: help demo demo-clean test check format bench score soak clean
 
 help:  ## this list
 	@echo "make WORD, where WORD is one of"
@@ -46,12 +46,16 @@ format: $(VENV)/.for-test  ## let ruff format and sort
 bench: $(VENV)/.for-test  ## measure against the peers, in turn (ONLY=name for one row); at most 15 minutes
 	@exec $(PY) -m bench $(if $(ONLY),--only $(ONLY))
 
+score: $(VENV)/.for-score  ## judge our detectors and the peers by the messages sent (ARGS="--data DIR")
+	@exec $(PY) -m bench.score report $(ARGS)
+
 soak: $(VENV)/.for-test  ## the long form of the fault tests (MINUTES=10)
 	@$(PY) -m dashboards.install
 	@SOAK_MINUTES=$(or $(MINUTES),10) exec $(PY) -m pytest -m soak -s --timeout=0 $(ARGS)
 
 clean:  ## remove the environment and everything generated, not the demo's data
-	rm -rf $(VENV) dashboards/web/node_modules dashboards/web/vendor bench/results.json var/bench \
+	rm -rf $(VENV) dashboards/web/node_modules dashboards/web/vendor bench/results.json \
+		bench/score/results.json var/bench \
 		.coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -79,3 +83,8 @@ $(VENV)/.for-test: pyproject.toml | $(VENV)/bin/pip
 	@echo "installing what the tests need (once; a minute or two)"
 	@$(PY) -m pip install --disable-pip-version-check --progress-bar on -e '.[demo,dev,parquet,postgres]'
 	@touch $@ $(VENV)/.for-demo
+
+$(VENV)/.for-score: $(VENV)/.for-test
+	@echo "installing the peers of the scoreboard (once; a minute)"
+	@$(PY) -m pip install --disable-pip-version-check --progress-bar on -e '.[score]'
+	@touch $@

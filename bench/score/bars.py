@@ -100,6 +100,10 @@ def _quality(figure: Callable[[QualityScore], float]) -> Measure:
     return lambda scores: figure(scores.quality) if scores.quality else math.nan
 
 
+def _good_flagged(quality: QualityScore) -> float:
+    return quality.good_flagged_share
+
+
 STATION = (
     _at_least("committee: precision", 0.85, _committee(lambda s: s.precision)),
     _at_least("committee: recall", 0.85, _committee(lambda s: s.recall)),
@@ -127,6 +131,7 @@ STAGE = (
     _at_most(
         "quality flags: false runs", 1.5, "/month", _quality(lambda q: q.false_runs_per_month)
     ),
+    _at_most("quality flags: good readings flagged", 0.05, "", _quality(_good_flagged)),
 )
 """One stage sensor in a river, judged by a technician."""
 

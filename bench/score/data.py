@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TextIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.score.rules import Rules, read_rules
+from bench.score.rules import Rules, as_json, read_rules
 from kahriz.errors import ConfigError
 
 TimesMs = NDArray[np.int64]
@@ -57,6 +58,11 @@ class Recording:
     time_ms: TimesMs
     channels: Mapping[str, Floats]
     is_labelled: Flags | None = None
+
+    def main(self, rules: Rules) -> Floats:
+        """Return the channel (n,) that a detector with one channel reads."""
+        column = rules.var if rules.var in self.channels else next(iter(self.channels))
+        return self.channels[column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +170,43 @@ def read_events(path: Path) -> dict[str, tuple[Event, ...]]:
     for station, start, end, kind in zip(said["series"], starts, ends, said["type"], strict=True):
         found.setdefault(station, []).append(Event(start, end, kind))
     return {s: tuple(sorted(e, key=lambda event: event.start_ms)) for s, e in found.items()}
+
+
+def write_collection(folder: Path, collection: Collection) -> None:
+    """Write every station, the truth and the rules, as `read_collection` reads them."""
+    write_recordings(folder, collection)
+    with (folder / _EVENTS).open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["series", "start", "end", "type"])
+        for station, events in collection.events.items():
+            for event in events:
+                table.writerow([station, _iso(event.start_ms), _iso(event.end_ms), event.kind])
+    (folder / "meta.json").write_text(as_json(collection.rules), encoding="utf-8")
+
+
+def write_recordings(folder: Path, collection: Collection) -> None:
+    """Write what every station measured, and no word of what happened."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for recording in collection.recordings.values():
+        _write_recording(folder / f"{recording.name}.csv.gz", recording)
+
+
+def _write_recording(path: Path, recording: Recording) -> None:
+    names = list(recording.channels)
+    texts = [np.datetime_as_string(recording.time_ms.astype("datetime64[ms]"), unit="s").tolist()]
+    texts += [_numbers(values) for values in recording.channels.values()]
+    if recording.is_labelled is not None:
+        names.append("label")
+        texts.append(["1" if is_set else "0" for is_set in recording.is_labelled.tolist()])
+    with gzip.open(path, "wt", compresslevel=3, encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["time", *names])
+        table.writerows(zip(*texts, strict=True))
+
+
+def _numbers(values: Floats) -> list[str]:
+    return ["" if math.isnan(value) else f"{value:g}" for value in values.tolist()]
+
+
+def _iso(time_ms: int) -> str:
+    return str(np.datetime_as_string(np.datetime64(time_ms, "ms"), unit="s"))

@@ -2,7 +2,8 @@
 
 An event is *found* by any flag within it, a step before and after included. A *false run* is a
 stretch of flags farther than an hour from everything labelled; its length does not matter, because
-each is one look of an engineer.
+each is one look of an engineer. That alone would praise who flags everything, one long run between
+two events: so the part of the good readings that is flagged is told as well.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ class QualityScore:
     readings: int = 0
     flagged: int = 0
     false_runs: int = 0
+    good: int = 0
+    good_flagged: int = 0
+    """Readings farther than an hour from everything labelled, and how many of them are flagged."""
     events: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
     """By type."""
@@ -49,12 +53,19 @@ class QualityScore:
         """Part of all readings that is flagged."""
         return share(self.flagged, self.readings)
 
+    @property
+    def good_flagged_share(self) -> float:
+        """Part of the good readings that is flagged: 1 for who flags everything."""
+        return share(self.good_flagged, self.good)
+
     def add(self, other: QualityScore) -> None:
         """Take in what was counted at other stations."""
         self.months += other.months
         self.readings += other.readings
         self.flagged += other.flagged
         self.false_runs += other.false_runs
+        self.good += other.good
+        self.good_flagged += other.good_flagged
         self.events += other.events
         self.found += other.found
 
@@ -78,12 +89,15 @@ def _station(
         return QualityScore()
     events = tuple(e for e in events if e.kind not in rules.neutral)
     labelled = _labelled(recording, events)[learned]
-    far = is_flagged & ~_widened(labelled, int(_NEAR_MIN / rules.step_min))
+    good = ~_widened(labelled, int(_NEAR_MIN / rules.step_min))
+    far = is_flagged & good
     result = QualityScore(
         months=float(time_ms[-1] - time_ms[0]) / DAY_MS / MONTH_DAYS,
         readings=len(time_ms),
         flagged=int(is_flagged.sum()),
         false_runs=int(np.count_nonzero(np.diff(far.astype(np.int8), prepend=0) == 1)),
+        good=int(good.sum()),
+        good_flagged=int(far.sum()),
     )
     for event in events:
         if event.start_ms < time_ms[0]:

@@ -70,3 +70,11 @@ def test_flags_while_a_station_learns_do_not_count() -> None:
 
 def test_a_station_without_flags_of_its_own_is_not_judged() -> None:
     assert quality_score(collection([event(1, 2)]), {}).readings == 0
+
+
+def test_who_flags_everything_has_flagged_all_that_was_good() -> None:
+    water = collection([event(100, 110, "noise")], days=30)
+    everything = of(water, flags() | True)
+
+    assert everything.good_flagged_share == 1.0
+    assert of(water, flags(99, 105)).good_flagged_share == 0.0

@@ -29,6 +29,8 @@ DEV_SEEDS = (11, 12, 13)
 """Look at these as often as you like."""
 REPORT_SEEDS = (901, 902, 903, 904, 905)
 """What is reported; never tuned on."""
+FLOOR_SEED = 701
+"""What the suite holds ours and a peer to."""
 STATIONS = 8
 """Stations a seed: 40 on the report seeds."""
 

@@ -78,7 +78,7 @@ def simulated(seed: int, stations: int = STATIONS, days: int = DAYS) -> Collecti
 
 def _station(name: str, seed: int, number: int, days: int) -> tuple[Recording, tuple[Event, ...]]:
     chance = np.random.default_rng([seed, number])
-    kahriz = _kahriz(name, chance)
+    kahriz = random_kahriz(name, chance)
     happenings = tuple(_year(kahriz, chance, days))
     troubles = tuple(t for happening in happenings for t in happening.troubles)
     scenario = Scenario(name=name, kahriz=(kahriz,), trouble=troubles)
@@ -104,7 +104,8 @@ def _measured(world: World, kahriz: KahrizSpec, time_ms: TimesMs) -> dict[str, F
     }
 
 
-def _kahriz(name: str, chance: np.random.Generator) -> KahrizSpec:
+def random_kahriz(name: str, chance: np.random.Generator) -> KahrizSpec:
+    """Return a kahriz of 2 to 30 L/s, its seasons, people and sensors left to chance."""
     lps = float(np.exp(chance.uniform(np.log(2.0), np.log(30.0))))
     source = Source(
         discharge_lps=lps,
@@ -183,15 +184,16 @@ def _year(kahriz: KahrizSpec, chance: np.random.Generator, days: int) -> Iterato
         if at_h + duration_h > (days - 1) * 24.0:
             return
         if plan.kind != last:
-            yield Happening(plan, _troubles(plan, kahriz, chance, at_h, duration_h))
+            yield Happening(plan, drawn(plan, kahriz, chance, at_h, duration_h))
             # Long enough for what the trouble left behind to settle.
             at_h += duration_h + chance.uniform(8, 30) * 24.0
             last = plan.kind
 
 
-def _troubles(
+def drawn(
     plan: Plan, kahriz: KahrizSpec, chance: np.random.Generator, at_h: float, duration_h: float
 ) -> tuple[Trouble, ...]:
+    """Return the simulator's own for a plan: where and how hard is chance, when is given."""
     model: type[Trouble] = plugins.load("trouble", plan.kind, TROUBLES)
     devices: dict[str, str] = {device.at: device.id for device in kahriz.device}
     when: dict[str, object] = {"kind": plan.kind, "at_h": at_h, "duration_h": duration_h}

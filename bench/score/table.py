@@ -11,7 +11,7 @@ from rich.table import Table
 from bench.score.bars import Bar, Scores
 from bench.score.metric import AlarmScore, TypeScore, quantile
 
-_WIDTH = 132
+_WIDTH = 150
 
 
 def figure(value: float) -> str:

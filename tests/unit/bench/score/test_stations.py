@@ -8,7 +8,7 @@ import pytest
 
 from bench.score.data import Collection, Recording, read_collection, write_collection
 from bench.score.incidents import incidents
-from bench.score.plans import NOT_JUDGED, PLANS, station_rules
+from bench.score.plans import NOT_JUDGED, PLANS, Plan, station_rules
 from bench.score.rules import DAY_MS
 from bench.score.stations import (
     DEV_SEEDS,
@@ -16,6 +16,8 @@ from bench.score.stations import (
     REPORT_SEEDS,
     START_MS,
     STEP_MS,
+    drawn,
+    random_kahriz,
     simulated,
 )
 
@@ -128,3 +130,14 @@ def test_every_event_is_an_incident_of_its_own(fresh: Collection) -> None:
 def test_readings_come_every_quarter_of_an_hour(fresh: Collection) -> None:
     for recording in fresh.recordings.values():
         assert set(np.diff(recording.time_ms).tolist()) == {STEP_MS}
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.kind)
+def test_whatever_is_drawn_of_a_plan_the_simulator_can_play(plan: Plan) -> None:
+    for seed in range(20):
+        chance = np.random.default_rng(seed)
+        kahriz = random_kahriz("k", chance)
+        for trouble in drawn(plan, kahriz, chance, 100.0, plan.hours[1]):
+            assert trouble.kind == plan.kind
+            assert trouble.kahriz == "k" or trouble.device in {d.id for d in kahriz.device}
+            assert trouble.start_ms == START_MS + 100 * 3_600_000

@@ -1,0 +1,1 @@
+"""A station: one outlet with its shaft and its line, judged as its readings come."""

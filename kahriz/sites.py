@@ -104,6 +104,8 @@ class Sensor(BaseModel):
     """Change in an hour beyond which a value is SUSPECT."""
     spike: float | None = Field(None, gt=0)
     """Distance from the median of the last five values beyond which a value is SUSPECT."""
+    noise: float | None = Field(None, gt=0)
+    """Distance from its neighbours' line beyond which values that go to and fro are SUSPECT."""
     flat_line_h: float | None = Field(None, gt=0)
     """Hours without any change after which values are SUSPECT."""
 

@@ -27,6 +27,7 @@ TESTS: dict[str, str] = {
     "gross_range": "kahriz.quality.gross_range:GrossRange",
     "rate_of_change": "kahriz.quality.rate_of_change:RateOfChange",
     "spike": "kahriz.quality.spike:Spike",
+    "noise": "kahriz.quality.noise:Noise",
     "flat_line": "kahriz.quality.flat_line:FlatLine",
 }
 
@@ -73,7 +74,7 @@ class LimitTable:
     """Limits by datastream: each array (n_streams,), NaN where a stream has no such limit.
 
     ``fail_*`` and ``suspect_*`` in the datastream's unit, ``max_rate_per_h`` in units an hour,
-    ``spike`` in units, ``flat_line_h`` in hours.
+    ``spike`` and ``noise`` in units, ``flat_line_h`` in hours.
     """
 
     fail_low: Values
@@ -82,6 +83,7 @@ class LimitTable:
     suspect_high: Values
     max_rate_per_h: Values
     spike: Values
+    noise: Values
     flat_line_h: Values
 
 

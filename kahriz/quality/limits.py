@@ -39,10 +39,10 @@ def _limits(datastream: Datastream) -> tuple[float, ...]:
     possible = PROPERTIES[datastream.measures].possible
     sensor = datastream.sensor
     if sensor is None:
-        return (*possible, nan, nan, nan, nan, nan)
+        return (*possible, *(nan,) * 6)
+    others = (sensor.max_rate_per_h, sensor.spike, sensor.noise, sensor.flat_line_h)
     return (
         *(sensor.range_fail or possible),
         *(sensor.range_suspect or (nan, nan)),
-        *(nan if limit is None else limit for limit in (sensor.max_rate_per_h, sensor.spike)),
-        nan if sensor.flat_line_h is None else sensor.flat_line_h,
+        *(nan if limit is None else limit for limit in others),
     )

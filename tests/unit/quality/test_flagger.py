@@ -18,6 +18,7 @@ from kahriz.quality import LimitTable, Window
 from kahriz.quality.flagger import Flagger, no_history
 from kahriz.quality.flat_line import FlatLine
 from kahriz.quality.gross_range import GrossRange
+from kahriz.quality.noise import Noise
 from kahriz.quality.rate_of_change import RateOfChange
 from kahriz.quality.spike import Spike
 
@@ -27,7 +28,7 @@ NAN = float("nan")
 Row = tuple[int, int, float]
 
 LIMITS = LimitTable(
-    *(np.full(N_STREAMS, limit) for limit in (-0.05, 0.55, 0.05, 0.45, 0.5, 0.15, 1.0))
+    *(np.full(N_STREAMS, limit) for limit in (-0.05, 0.55, 0.05, 0.45, 0.5, 0.15, 0.15, 1.0))
 )
 
 coarse = st.one_of(st.integers(0, 6).map(lambda v: v / 10), st.just(NAN))
@@ -88,7 +89,7 @@ def flags_of_whole(rows: list[Row]) -> list[int]:
     order = sorted(range(len(rows)), key=lambda i: rows[i][:2])
     stream, time_ms, value = zip(*(rows[i] for i in order), strict=True)
     window = Window.of(np.array(stream, np.int32), np.array(time_ms, np.int64), np.array(value))
-    tests = (GrossRange(), RateOfChange(), Spike(), FlatLine())
+    tests = (GrossRange(), RateOfChange(), Spike(), Noise(), FlatLine())
     sorted_flags = combine_flags([test(window, LIMITS) for test in tests])
     found: Flags = np.empty(len(rows), np.uint8)
     found[order] = sorted_flags

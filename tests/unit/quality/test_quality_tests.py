@@ -13,6 +13,7 @@ from kahriz.observations import Quality
 from kahriz.quality import LimitTable, QualityTest, Window
 from kahriz.quality.flat_line import FlatLine
 from kahriz.quality.gross_range import GrossRange
+from kahriz.quality.noise import Noise
 from kahriz.quality.rate_of_change import RateOfChange
 from kahriz.quality.spike import Spike
 
@@ -111,6 +112,40 @@ def test_the_median_is_that_of_the_last_five(value: list[float]) -> None:
     for i in range(4, len(value)):
         is_far = abs(value[i] - median(value[i - 4 : i + 1])) > 0.5
         assert found[i] == (SUSPECT if is_far else GOOD)
+
+
+def test_values_that_go_to_and_fro_are_suspect_and_a_flood_s_ramp_is_not() -> None:
+    table = limits(noise=0.02)
+
+    assert flags(Noise(), [0.127, 0.150, 0.120, 0.152, 0.118], table=table)[-1] == SUSPECT
+    assert flags(Noise(), [0.127, 0.227, 0.327, 0.427, 0.527], table=table)[-1] == GOOD
+
+
+def test_a_step_that_stays_is_no_noise() -> None:
+    found = flags(Noise(), [0.40] * 5 + [0.10] * 5, table=limits(noise=0.02))
+
+    assert found == [NOT_EVALUATED] * 4 + [GOOD] * 6
+
+
+def test_of_one_outlier_only_the_way_back_is_noise() -> None:
+    found = flags(Noise(), [0.40] * 5 + [0.60] + [0.40] * 4, table=limits(noise=0.02))
+
+    assert found[5:] == [GOOD, SUSPECT, GOOD, GOOD, GOOD]
+
+
+def test_noise_as_rough_as_allowed_is_good() -> None:
+    to_and_fro = [0.0, 1.0, 0.0, 1.0, 0.0]
+
+    assert flags(Noise(), to_and_fro, table=limits(noise=1.0))[-1] == GOOD
+    assert flags(Noise(), to_and_fro, table=limits(noise=0.99))[-1] == SUSPECT
+
+
+def test_the_line_between_neighbours_is_drawn_in_time() -> None:
+    # A steady ramp of which readings were missed.
+    time_ms = np.array([0, 1, 2, 9, 10, 20, 21], np.int64) * MINUTE
+    window = Window.of(np.zeros(7, np.int32), time_ms, time_ms / MINUTE * 0.01)
+
+    assert set(Noise()(window, limits(noise=1e-9))[4:].tolist()) == {GOOD}
 
 
 def test_twelve_hours_without_a_change_are_suspect_until_the_next() -> None:

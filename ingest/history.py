@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from kahriz.clock import from_ms, to_ms
 from kahriz.observations import DatastreamId
+from kahriz.quality import LimitTable
 from kahriz.quality.flagger import no_history
+from kahriz.quality.limits import look_back_ms
 from kahriz.sites import Registry
 from kahriz.store import Store
 
@@ -20,9 +22,9 @@ class History:
     Nobody but this process writes what it has not seen yet, so "the newest" is asked for once.
     """
 
-    def __init__(self, registry: Registry, store: Store, look_back_ms: NDArray[np.int64]) -> None:
+    def __init__(self, registry: Registry, store: Store, limits: LimitTable) -> None:
         self._ids = [d.id for d in registry.datastreams]
-        self._look_back_ms = look_back_ms
+        self._limits = limits
         self._store = store
         self._newest: dict[DatastreamId, datetime] | None = None
 
@@ -37,6 +39,6 @@ class History:
             if datastream not in self._newest:
                 return no_history(stream, None)
             before_ms = to_ms(self._newest[datastream]) + 1
-        start = from_ms(before_ms - int(self._look_back_ms[stream]))
+        start = from_ms(before_ms - look_back_ms(self._limits, stream))
         series = self._store.series(datastream, start, from_ms(before_ms))
         return series.time.astype(np.int64), series.value

@@ -35,7 +35,7 @@ from kahriz.book.dead_letters import KeptLetter
 from kahriz.clock import from_ms
 from kahriz.intake_log import Found, read
 from kahriz.quality.flagger import Flagger
-from kahriz.quality.limits import limits_of, look_back_ms
+from kahriz.quality.limits import limits_of
 from kahriz.settings import IngestSettings
 from kahriz.sites import Registry
 from kahriz.store import Store
@@ -92,7 +92,7 @@ class Replay:
             gatherer.one_by_one.lorawan.leave_uncounted(devices.list_devices(connection))
         self._pipeline = Pipeline(
             gatherer,
-            Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
+            Assessor(registry, Flagger(limits, History(registry, store, limits))),
             store,
             book,
             _Silent(),

@@ -18,6 +18,7 @@ from ingest.gate import Gate
 from ingest.gather import Gatherer
 from ingest.history import History
 from ingest.judge import Assessor
+from ingest.learning import Learning
 from ingest.lease import RENEW_S, Lease, LeaseLost, this_process
 from ingest.loops import Loop
 from ingest.metrics import Health, Metrics
@@ -40,7 +41,8 @@ from kahriz.intake_log import IntakeLog
 from kahriz.logs import in_one_line, without_secrets
 from kahriz.notify import NOTIFIERS
 from kahriz.quality.flagger import Flagger
-from kahriz.quality.limits import limits_of, look_back_ms
+from kahriz.quality.learned import LearnedLimits, learnable
+from kahriz.quality.limits import limits_of
 from kahriz.rating.dated import validate
 from kahriz.settings import Settings
 from kahriz.sites import Registry
@@ -114,6 +116,7 @@ class Worker:
             timedelta(days=settings.ingest.oldest_days),
             self._clocks,
         )
+        self._limits = LearnedLimits(limits_of(self._registry), learnable(self._registry))
         self._pipeline = self._build_pipeline()
         self._metrics.watch_queue(self._intake.waiting, self._intake.notes_waiting, self._oldest_s)
         self._metrics.watch_events(self._gatherer.one_by_one.lorawan.ignored)
@@ -128,8 +131,8 @@ class Worker:
 
     def _build_pipeline(self) -> Pipeline:
         settings = self._settings.ingest
-        limits = limits_of(self._registry)
-        history = History(self._registry, self._store, look_back_ms(limits))
+        limits = self._limits.table
+        history = History(self._registry, self._store, limits)
         return Pipeline(
             self._gatherer,
             Assessor(self._registry, Flagger(limits, history)),
@@ -154,12 +157,14 @@ class Worker:
             self._book,
             [plugins.load("detector", name, DETECTORS)() for name in DETECTORS],
         )
+        learning = Learning(self._registry, self._store, self._limits)
         sender = Sender(self._book, self._notifiers)
         sender.recover(self._clock())
 
         steps = {
             "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
             "watch": (_once_a_time(lambda: watch.step(self._clock())), 0.5, self._is_flooded),
+            "limits": (_once_a_time(lambda: learning.step(self._clock())), 1.0, self._is_flooded),
             "sender": (_once_a_time(lambda: sender.step(self._clock())), 0.3, _never),
             "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
             "store watch": (self._probe.step, 2.0, _never),

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kahriz.observations import Flags
+from kahriz.observations import Flags, Values
 from kahriz.quality import LimitTable, Window
 from kahriz.quality.rows import flags_from, on_finite, run_start
 
@@ -39,8 +39,13 @@ class FlatLine:
         return on_finite(_judge, window, limits)
 
 
+def flat_hours(window: Window) -> Values:
+    """Return for how many hours (n,) each value has been the same."""
+    return (window.time_ms - window.time_ms[run_start(window)]) / _HOUR_MS
+
+
 def _judge(window: Window, limits: LimitTable) -> Flags:
     longest_h = limits.flat_line_h[window.stream]
-    flat_h = (window.time_ms - window.time_ms[run_start(window)]) / _HOUR_MS
+    flat_h = flat_hours(window)
     has_earlier = window.first < np.arange(len(window))
     return flags_from(flat_h >= longest_h, has_earlier & ~np.isnan(longest_h))

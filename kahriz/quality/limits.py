@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from math import nan
+from math import isnan, nan
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kahriz.observations import Values
 from kahriz.quality import LimitTable
 from kahriz.sites import Datastream, Registry
-from kahriz.units import PROPERTIES
+from kahriz.units import PROPERTIES, Property
 
 SHORTEST_LOOK_BACK = timedelta(days=1)
 
@@ -28,11 +26,20 @@ def limits_of(registry: Registry) -> LimitTable:
     return LimitTable(*(np.array(column, np.float64) for column in columns))
 
 
-def look_back_ms(limits: LimitTable) -> NDArray[np.int64]:
-    """Return how far back (n_streams,) [ms] the tests need to see: a day, or the flat line's."""
-    hours: Values = np.nan_to_num(limits.flat_line_h, nan=0.0)
+def possible(measures: Property) -> LimitTable:
+    """Return the limits, one row, of a sensor of which nobody has said any."""
+    columns = (*PROPERTIES[measures].possible, *(nan,) * 6)
+    return LimitTable(*(np.array([column]) for column in columns))
+
+
+def look_back_ms(limits: LimitTable, stream: int) -> int:
+    """Return how far back [ms] the tests need to see of a stream: a day, or the flat line's.
+
+    By the limits as they are now: what is learned changes them.
+    """
+    hours = float(limits.flat_line_h[stream])
     shortest = SHORTEST_LOOK_BACK // timedelta(milliseconds=1)
-    return np.maximum((hours + 1) * _HOUR_MS, shortest).astype(np.int64)
+    return shortest if isnan(hours) else max(round((hours + 1) * _HOUR_MS), shortest)
 
 
 def _limits(datastream: Datastream) -> tuple[float, ...]:

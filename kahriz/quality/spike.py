@@ -40,12 +40,17 @@ class Spike:
         return on_finite(_judge, window, limits)
 
 
-def _judge(window: Window, limits: LimitTable) -> Flags:
-    spike = limits.spike[window.stream]
+def distance(window: Window) -> tuple[Values, NDArray[np.bool_]]:
+    """Return how far (n,) each value is from the median of the last five, and if there are five."""
     last, has_all = _last_five(window)
     with np.errstate(over="ignore"):  # infinitely far is too far
-        distance = np.abs(window.value - _median_of_five(*last))
-    return flags_from(distance > spike, has_all & ~np.isnan(spike))
+        return np.abs(window.value - _median_of_five(*last)), has_all
+
+
+def _judge(window: Window, limits: LimitTable) -> Flags:
+    spike = limits.spike[window.stream]
+    far, has_all = distance(window)
+    return flags_from(far > spike, has_all & ~np.isnan(spike))
 
 
 def _last_five(window: Window) -> tuple[list[Values], NDArray[np.bool_]]:

@@ -35,7 +35,7 @@ from kahriz.clock import to_ms
 from kahriz.intake_log import IntakeLog, Record, read
 from kahriz.observations import DatastreamId, ObservationBatch, Quality, Series
 from kahriz.quality.flagger import Flagger
-from kahriz.quality.limits import limits_of, look_back_ms
+from kahriz.quality.limits import limits_of
 from kahriz.settings import IngestSettings
 from kahriz.sites import Registry, load_registry
 from kahriz.store.sqlite import SqliteStore
@@ -74,7 +74,7 @@ class Ingest:
             gatherer.one_by_one.lorawan.restore(devices.list_devices(connection))
         pipeline = Pipeline(
             gatherer,
-            Assessor(registry, Flagger(limits, History(registry, store, look_back_ms(limits)))),
+            Assessor(registry, Flagger(limits, History(registry, store, limits))),
             store,
             book,
             FakeBroker(),

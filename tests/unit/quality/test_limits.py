@@ -57,9 +57,7 @@ def test_every_datastream_has_a_row(registry: Registry) -> None:
 
 def test_the_tests_look_back_a_day_or_as_far_as_the_flat_line(registry: Registry) -> None:
     table = limits_of(registry)
-    found = look_back_ms(table)
-
     shaft = registry.index[DatastreamId("agh-dere.shaft.stage")]
     battery = registry.index[DatastreamId("agh-dere.shaft.battery_voltage")]
-    assert found[shaft] == 25 * HOUR_MS
-    assert found[battery] == 24 * HOUR_MS
+    assert look_back_ms(table, shaft) == 25 * HOUR_MS
+    assert look_back_ms(table, battery) == 24 * HOUR_MS

@@ -65,7 +65,7 @@ _ALERT = {
     "resolved_at": None,
     "acknowledged_at": None,
     "acknowledged_by": None,
-    "detector": "abrupt_drop",
+    "detector": "station",
     "evidence": {"observed_lps": 1.4, "expected_lps": 2.3, "deviation": -0.39},
     "explanation": "Outlet 1.4 L/s where 2.3 L/s was expected; the shaft upstream rose 0.21 m.",
 }

@@ -1,7 +1,7 @@
 """How far each kahriz has been judged, and from where on its late readings have to be.
 
-Pure but for the clock it is given: the watch asks it what is due, what has to wait for the rest of
-a backlog, and at which instants to judge.
+Pure: the watch asks it what is due, what has to wait for the rest of a backlog, and how far back a
+device's news may go.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ PAUSE = timedelta(minutes=1)
 """A kahriz whose readings stream in is judged at most so often: trouble takes minutes to show."""
 
 BACKLOG = timedelta(minutes=30)
-"""Readings this late are a backlog: they are walked through, not judged at one glance."""
+"""Readings this late are a backlog: the rest of it is waited for."""
 
-LEAST_STEP = timedelta(minutes=15)
-MOST_STEPS = 600
-"""A walk's steps: at least so long, at most so many; 30 days go in steps of 72 minutes."""
+GRACE = timedelta(minutes=1)
+"""So long after its end a quarter of an hour is judged: what was measured in it has to come."""
 
 OLDEST = timedelta(days=35)
 """What is older is kept and counted, but no longer judged."""
@@ -62,13 +61,13 @@ def told_by(row: DeviceRow, now: datetime) -> datetime | None:
     return None if row.last_time_ms is None else min(from_ms(row.last_time_ms), now)
 
 
-def is_due(mark: Mark, rows: Mapping[str, DeviceRow], now: datetime) -> bool:
-    """Return whether there is a new reading, or the timer has run out."""
+def is_due(mark: Mark, rows: Mapping[str, DeviceRow], now: datetime, *, is_over: bool) -> bool:
+    """Return whether to judge: the timer has run out, or there is news and a quarter is over."""
     since = now - mark.judged
     if since >= TIMER:
         return True
     is_news = any(told_by(row, now) != mark.told.get(device) for device, row in rows.items())
-    return since >= PAUSE and is_news
+    return is_over and since >= PAUSE and is_news
 
 
 def has_to_wait(mark: Mark, arriving: set[str], now: datetime) -> bool:
@@ -80,22 +79,11 @@ def has_to_wait(mark: Mark, arriving: set[str], now: datetime) -> bool:
     return now - mark.waiting_since < PATIENCE
 
 
-def start_of(mark: Mark, rows: Mapping[str, DeviceRow], now: datetime) -> datetime:
-    """Return from where on there is something not judged yet."""
-    start = mark.judged
-    for device, row in rows.items():
-        told, before = told_by(row, now), mark.told.get(device)
-        if told is not None and told != before:
-            # Nothing is known of how far back a device goes that was never heard before.
-            start = min(start, now - OLDEST if before is None else before)
-    return max(start, now - OLDEST)
-
-
-def instants(start: datetime, now: datetime) -> list[datetime]:
-    """Return the instants to judge after `start`: steps through a backlog, and `now` at the end."""
-    span = now - start
-    if span <= BACKLOG:
-        return [now]
-    step = max(LEAST_STEP, span / MOST_STEPS)
-    steps = [start + step * i for i in range(1, int(span / step) + 1)]
-    return [instant for instant in steps if instant < now] + [now]
+def unheard_since(mark: Mark, row: DeviceRow, now: datetime) -> datetime | None:
+    """Return from where on a device has told something not judged yet; None: it has not."""
+    told, before = told_by(row, now), mark.told.get(row.device)
+    if told is None or told == before:
+        return None
+    # Nothing is known of how far back a device goes that was never heard before.
+    oldest = now - OLDEST
+    return oldest if before is None else max(before, oldest)

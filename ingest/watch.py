@@ -1,59 +1,73 @@
 """Judge the water of every kahriz as its readings come, and by a timer where none come.
 
-The store is the log: each kahriz has a checkpoint, the instant through which it was judged and how
-far each of its devices had told its story by then. What came late is walked through in event time,
-so that nothing is missed; but only what still holds at the newest instant is told to anybody.
+The store is the log. Of each kahriz the book holds how far it was judged, how far each of its
+devices had told its story by then, and what was remembered at quarters of an hour past. Readings
+that come late are judged in event time: the walk goes back to what was remembered before them and
+comes forward again. Only what still holds at the newest instant is told to anybody.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-import numpy as np
 
 from ingest.backlog import (
     BACKLOG,
+    GRACE,
+    OLDEST,
     Mark,
     has_to_wait,
-    instants,
     is_due,
     mark_from,
-    start_of,
     told_by,
+    unheard_since,
     value_of,
 )
 from kahriz.alert import lifecycle, pipeline
 from kahriz.alert.lifecycle import Alerts, State, Transition
-from kahriz.book import Book, checkpoints, devices
+from kahriz.alert.walk import walk
+from kahriz.book import Book, checkpoints, devices, snapshots
 from kahriz.book.devices import DeviceRow
-from kahriz.clock import from_ms, to_ms
+from kahriz.clock import from_datetime64, from_ms
 from kahriz.detect import Detection, Detector, KahrizView
+from kahriz.detect.gallery import Gallery, dump, load
 from kahriz.errors import StoreUnavailable
 from kahriz.logs import Once
-from kahriz.observations import DatastreamId, Series
+from kahriz.observations import DatastreamId, Series, datastream_id
 from kahriz.sites import Kahriz, Registry, SiteKind
 from kahriz.store import Store
 from kahriz.units import Property
 
 _LOG = logging.getLogger(__name__)
 
+LEARNS = timedelta(days=100)
+"""Where nothing is remembered, so much of what is stored is walked through to learn."""
+
 _WATER = (Property.DISCHARGE, Property.STAGE)
-_HOUR_MS = 3_600_000
 _JUST = timedelta(milliseconds=1)  # intervals are half-open, the newest reading belongs to now
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """From where a kahriz is walked: what is remembered, and until when everything was told."""
+
+    gallery: Gallery
+    told_until: datetime
+
+
 class Watch:
-    """Judge every kahriz whenever there is something new, and at least every five minutes.
+    """Judge every kahriz whenever a quarter of an hour is over, and at least every five minutes.
 
     Parameters
     ----------
     registry, store, book
         What is measured, the observations, and where alerts are kept.
     detectors
-        Each is asked at every instant judged; one that raises is logged, counted and skipped.
+        Beside the gallery's own: each is asked at the newest instant; one that raises is logged,
+        counted and skipped.
 
     Attributes
     ----------
@@ -65,7 +79,8 @@ class Watch:
         self, registry: Registry, store: Store, book: Book, detectors: Sequence[Detector]
     ) -> None:
         self._kahrizes = registry.kahriz
-        self._streams = _streams_by_kahriz(registry)
+        self._galleries = {k.id: Gallery(k) for k in registry.kahriz}
+        self._streams = _streams_by_device(registry)
         self._devices = {
             k.id: tuple(d for d, owner in registry.devices.items() if owner.id == k.id)
             for k in registry.kahriz
@@ -75,6 +90,7 @@ class Watch:
         self._detectors = tuple(detectors)
         self._look_back = max((d.look_back for d in detectors), default=timedelta(0))
         self._marks: dict[str, Mark] = {}
+        self._states: dict[str, tuple[int, bytes]] = {}
         self._heard: dict[str, tuple[datetime, datetime]] = {}
         self._once = Once(_LOG)
         self.failures: Counter[str] = Counter()
@@ -87,7 +103,10 @@ class Watch:
         for kahriz in self._kahrizes:
             own = {d: rows[d] for d in self._devices[kahriz.id] if d in rows}
             mark = self._mark(kahriz, now)
-            if not is_due(mark, own, now) or has_to_wait(mark, arriving & set(own), now):
+            is_over = self._is_over(kahriz, now)
+            if not is_due(mark, own, now, is_over=is_over):
+                continue
+            if has_to_wait(mark, arriving & set(own), now):
                 continue
             try:
                 self._judge(kahriz, mark, own, now)
@@ -114,53 +133,134 @@ class Watch:
             self._marks[kahriz.id] = mark_from(value, now)
         return self._marks[kahriz.id]
 
+    def _is_over(self, kahriz: Kahriz, now: datetime) -> bool:
+        quarters = self._galleries[kahriz.id].quarters
+        known = self._states.get(kahriz.id)
+        return known is None or quarters.over(now - GRACE) > known[0]
+
+    # ---- one kahriz
+
     def _judge(
         self, kahriz: Kahriz, mark: Mark, rows: Mapping[str, DeviceRow], now: datetime
     ) -> None:
-        start = start_of(mark, rows, now)
-        log = self._read(kahriz, start - self._look_back, now + _JUST)
+        way = self._way(kahriz, mark, rows, now)
+        gallery, after = way.gallery, way.gallery.state.at
+        last = gallery.quarters.over(now - GRACE)
+        start = gallery.quarters.end(after)
+        log = {s: self._store.series(s, start + _JUST, now + _JUST) for s in gallery.streams}
         with self._book.begin() as connection:
-            alerts = pipeline.load(connection, kahriz.id, start - pipeline.LOOKS_BACK)
+            told_until = min(way.told_until, now)
+            alerts = pipeline.load(connection, kahriz.id, told_until - pipeline.LOOKS_BACK)
         moved: list[Transition] = []
-        for instant in _worth_judging(log, instants(start, now)):
-            last_seen = _last_seen(rows, now) if instant == now else {}
-            view = self._view(kahriz, log, last_seen, alerts, instant)
-            detections = self._ask(view, alerts, instant)
-            alerts, new = lifecycle.judge(alerts, detections, instant)
+        states: list[tuple[int, bytes]] = []
+        steps = walk(gallery, log, last, alerts, self._standing, way.told_until)
+        for _, after_step, new in steps:
+            alerts = after_step
             moved += new
+            if snapshots.is_kept(gallery.state.at, last):
+                states.append((gallery.state.at, dump(gallery.state)))
+        detections = [*gallery.detections(), *self._ask(kahriz, rows, alerts, now)]
+        alerts, new = lifecycle.judge(alerts, detections, now)
+        moved += new
         done = Mark(now, {d: t for d, r in rows.items() if (t := told_by(r, now)) is not None})
-        judgement = pipeline.Judgement(kahriz, now, alerts, moved, _flow_now(kahriz, log, now))
+        flow = self._flow_now(kahriz, now) if moved else None
         with self._book.begin() as connection:
-            pipeline.write(connection, judgement)
+            pipeline.write(connection, pipeline.Judgement(kahriz, now, alerts, moved, flow))
             checkpoints.put(connection, _name(kahriz), value_of(done))
+            if states:
+                snapshots.put(connection, kahriz.id, after, states)
+        if states:
+            self._states[kahriz.id] = states[-1]
         self._marks[kahriz.id] = done
         _report(kahriz, moved)
 
-    def _read(self, kahriz: Kahriz, start: datetime, end: datetime) -> dict[DatastreamId, Series]:
-        return {s: self._store.series(s, start, end) for s in self._streams[kahriz.id]}
+    def _way(
+        self, kahriz: Kahriz, mark: Mark, rows: Mapping[str, DeviceRow], now: datetime
+    ) -> _Way:
+        """Return what is remembered from before everything that is not judged yet."""
+        quarters = self._galleries[kahriz.id].quarters
+        known = self._remembered(kahriz, None)
+        if known is None:
+            return self._unknown(kahriz, mark, now)
+        told_until = quarters.end(known.state.at)
+        late = self._late(kahriz, mark, rows, told_until, now)
+        if late is None:
+            return _Way(known, told_until)
+        before = quarters.of(late) - 1
+        remembered = self._remembered(kahriz, before)
+        told_until = min(told_until, quarters.end(before))
+        if remembered is None:
+            return _Way(self._unknown(kahriz, mark, now).gallery, told_until)
+        return _Way(remembered, told_until)
 
-    def _view(
+    def _remembered(self, kahriz: Kahriz, until: int | None) -> Gallery | None:
+        known = self._states.get(kahriz.id)
+        if until is None and known is not None:
+            return Gallery(kahriz, load(known[1]))
+        with self._book.begin() as connection:
+            state = snapshots.newest(connection, kahriz.id, until)
+        if state is None:
+            return None
+        try:
+            gallery = Gallery(kahriz, load(state))
+        except ValueError as error:
+            self._once.failed(f"what was learned of {kahriz.id}", f"{error}; learned anew")
+            return None
+        if until is None:
+            self._states[kahriz.id] = (gallery.state.at, state)
+        return gallery
+
+    def _unknown(self, kahriz: Kahriz, mark: Mark, now: datetime) -> _Way:
+        """Return a gallery that has to learn from what is stored."""
+        gallery = Gallery(kahriz)
+        gallery.state.at = gallery.quarters.of(now - LEARNS) - 1
+        return _Way(gallery, mark.judged)
+
+    def _late(
         self,
         kahriz: Kahriz,
-        log: Mapping[DatastreamId, Series],
-        last_seen: Mapping[str, datetime],
-        alerts: Alerts,
-        instant: datetime,
-    ) -> KahrizView:
-        start = instant - self._look_back
-        series = {s: whole.between(start, instant + _JUST) for s, whole in log.items()}
-        known = lifecycle.episodes(alerts, start)
-        begun = tuple(episode for episode in known if episode.since <= instant)
-        return KahrizView(kahriz, series, last_seen, begun)
+        mark: Mark,
+        rows: Mapping[str, DeviceRow],
+        judged: datetime,
+        now: datetime,
+    ) -> datetime | None:
+        """Return the instant of the oldest reading that came after its quarter was judged."""
+        oldest: datetime | None = None
+        for device, row in rows.items():
+            since = unheard_since(mark, row, now)
+            if since is None or since >= judged:
+                continue
+            for stream in self._streams.get(device, ()):
+                found = self._store.series(stream, since + _JUST, judged + _JUST)
+                if len(found):
+                    first = from_datetime64(found.time[0])
+                    oldest = first if oldest is None else min(oldest, first)
+        return None if oldest is None else max(oldest, now - OLDEST)
 
-    def _ask(self, view: KahrizView, alerts: Alerts, instant: datetime) -> list[Detection]:
+    # ---- beside the gallery's own
+
+    def _standing(self, now: datetime, alerts: Alerts) -> list[Detection]:
+        """Return what plug-in detectors said last: they are asked at the newest instant only."""
+        return [d for one in self._detectors for d in _still_firing(alerts, _name_of(one))]
+
+    def _ask(
+        self, kahriz: Kahriz, rows: Mapping[str, DeviceRow], alerts: Alerts, now: datetime
+    ) -> list[Detection]:
+        start = now - self._look_back
+        known = lifecycle.episodes(alerts, start)
+        episodes = tuple(episode for episode in known if episode.since <= now)
+        streams = self._galleries[kahriz.id].streams
+        log = _Asked(self._store, streams, start, now + _JUST)
+        view = KahrizView(kahriz, log, _last_seen(rows, now), episodes)
         found: list[Detection] = []
         for detector in self._detectors:
-            name = getattr(detector, "name", type(detector).__name__)
-            what = f"detector {name} at {view.kahriz.id}"
+            name = _name_of(detector)
+            what = f"detector {name} at {kahriz.id}"
             try:
-                found += detector.detect(view, instant)
+                found += detector.detect(view, now)
                 self._once.worked(what)
+            except StoreUnavailable:
+                raise
             except (
                 Exception
             ) as error:  # a detector may be anybody's: whatever it does, others go on
@@ -169,18 +269,56 @@ class Watch:
                 found += _still_firing(alerts, name)
         return found
 
+    def _flow_now(self, kahriz: Kahriz, now: datetime) -> float | None:
+        """Return the outlet's flow [L/s], the median of the last hour; None: not known."""
+        for site in kahriz.sites_of(SiteKind.OUTLET):
+            stream = datastream_id(kahriz.id, site.id, Property.DISCHARGE)
+            series = self._store.series(stream, now - timedelta(hours=1), now + _JUST)
+            recent = series.usable().value
+            if len(recent):
+                return float(sorted(recent)[len(recent) // 2])
+        return None
 
-def _streams_by_kahriz(registry: Registry) -> dict[str, tuple[DatastreamId, ...]]:
-    return {
-        k.id: tuple(
-            d.id for d in registry.datastreams if d.kahriz.id == k.id and d.measures in _WATER
-        )
-        for k in registry.kahriz
-    }
+
+class _Asked(Mapping[DatastreamId, Series]):
+    """Series read from the store when somebody looks at them: mostly nobody does."""
+
+    def __init__(
+        self, store: Store, streams: Sequence[DatastreamId], start: datetime, end: datetime
+    ) -> None:
+        self._store = store
+        self._streams = streams
+        self._bounds = (start, end)
+        self._read: dict[DatastreamId, Series] = {}
+
+    def __getitem__(self, stream: DatastreamId) -> Series:
+        if stream not in self._streams:
+            raise KeyError(stream)
+        if stream not in self._read:
+            self._read[stream] = self._store.series(stream, *self._bounds)
+        return self._read[stream]
+
+    def __iter__(self) -> Iterator[DatastreamId]:
+        return iter(self._streams)
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+
+def _streams_by_device(registry: Registry) -> dict[str, tuple[DatastreamId, ...]]:
+    found: dict[str, list[DatastreamId]] = {}
+    for d in registry.datastreams:
+        if d.sensor is not None and d.measures in _WATER:
+            found.setdefault(d.sensor.device, []).append(d.id)
+    return {device: tuple(streams) for device, streams in found.items()}
 
 
 def _name(kahriz: Kahriz) -> str:
     return f"watch:{kahriz.id}"
+
+
+def _name_of(detector: Detector) -> str:
+    return getattr(detector, "name", type(detector).__name__)
 
 
 def _last_seen(rows: Mapping[str, DeviceRow], now: datetime) -> dict[str, datetime]:
@@ -194,38 +332,13 @@ def _last_seen(rows: Mapping[str, DeviceRow], now: datetime) -> dict[str, dateti
     return seen
 
 
-def _worth_judging(
-    log: Mapping[DatastreamId, Series], candidates: Sequence[datetime]
-) -> list[datetime]:
-    """Return those of `candidates` whose last hour has any reading, and the last one always."""
-    ends = np.array([to_ms(instant) for instant in candidates], np.int64)
-    has_any = np.zeros(len(candidates), np.bool_)
-    has_any[-1] = True
-    for series in log.values():
-        time_ms = series.time.astype(np.int64)
-        before = np.searchsorted(time_ms, ends - _HOUR_MS)
-        has_any |= np.searchsorted(time_ms, ends, side="right") > before
-    return [instant for instant, has in zip(candidates, has_any.tolist(), strict=True) if has]
-
-
 def _still_firing(alerts: Alerts, detector: str) -> list[Detection]:
-    """Return what a detector said last where it fails: its failing repairs nothing."""
+    """Return what a detector said last where it is not asked: silence repairs nothing."""
     return [
         Detection(a.kind, a.detector, a.since, a.evidence, a.explanation, a.key)
         for a in alerts.values()
         if a.state is State.FIRING and a.detector == detector
     ]
-
-
-def _flow_now(kahriz: Kahriz, log: Mapping[DatastreamId, Series], now: datetime) -> float | None:
-    """Return the outlet's flow [L/s], the median of the last hour; None: not known."""
-    for site in kahriz.sites_of(SiteKind.OUTLET):
-        series = log.get(DatastreamId(f"{kahriz.id}.{site.id}.{Property.DISCHARGE.value}"))
-        if series is not None:
-            recent = series.between(now - timedelta(hours=1), now + _JUST).usable().value
-            if len(recent):
-                return float(sorted(recent)[len(recent) // 2])
-    return None
 
 
 def _report(kahriz: Kahriz, moved: Sequence[Transition]) -> None:

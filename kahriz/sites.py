@@ -225,6 +225,33 @@ PEOPLE_A_HOUSEHOLD = 4
 """Assumed where only households were counted; shown as an assumption wherever it is used."""
 
 
+class Detect(BaseModel):
+    """What matters enough at a kahriz to tell somebody; smaller changes are kept, not told.
+
+    Below these an instrument's own scatter (learned) and its rating's uncertainty are the limit.
+    """
+
+    model_config = _CONFIG
+    fall: float = Field(0.06, gt=0, lt=1)
+    """Part of the outlet's flow whose loss matters, where another instrument confirms it."""
+    lone_fall: float = Field(0.15, gt=0, lt=1)
+    """The same where the outlet is alone."""
+    rise: float = Field(0.35, gt=0)
+    """Part by which the flow has to rise to be a surge."""
+    level_m: float = Field(0.010, gt=0, le=1)
+    """Change of a shaft's level that confirms [m]."""
+    lone_level_m: float = Field(0.04, gt=0, le=5)
+    """Change of a level for which its sensor is blamed, all else being as it was [m]."""
+    off_curve_m: float = Field(0.008, gt=0, le=1)
+    """Distance of a level from what the flow explains, over half a day, that is no chance [m]."""
+    loss: float = Field(0.035, gt=0, lt=1)
+    """Part of the water lost on the way to the village, beyond the usual."""
+    drought: float = Field(0.14, gt=0, lt=1)
+    """Part of the flow lost in three weeks, being below the mean of 75 days."""
+    battery_v: float = Field(0.3, gt=0)
+    """Fall of a battery's mean day [V]."""
+
+
 class Kahriz(BaseModel):
     """One gallery system and the people who live by it."""
 
@@ -245,6 +272,8 @@ class Kahriz(BaseModel):
     site: tuple[Site, ...] = Field(min_length=1)
     device: tuple[Device, ...] = ()
     contact: tuple[Contact, ...] = ()
+    detect: Detect = Detect()
+    """From which size on a change is told."""
     placeholder: tuple[str, ...] = ()
     """Fields whose value is a placeholder, not public or not yet known."""
 

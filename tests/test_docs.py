@@ -29,6 +29,7 @@ from kahriz.rating import RATINGS
 from kahriz.settings import PREFIX, Settings
 from kahriz.sites import (
     Contact,
+    Detect,
     Device,
     Kahriz,
     Norm,
@@ -112,7 +113,7 @@ def test_every_setting_is_documented(variable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Kahriz, Site, Sensor, Device, PayloadChannel, RatingEntry, Contact, Norm]
+    "model", [Kahriz, Site, Sensor, Device, PayloadChannel, RatingEntry, Contact, Norm, Detect]
 )
 def test_every_key_of_the_registry_is_documented(model: type[BaseModel]) -> None:
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ const UNITS = [
   ["_v", () => "V", 1],
   ["_h", () => "h", 1],
 ];
-const SHARES = /(deviation|limit|uncertainty|change)$/; // fractions, where no unit follows
+const SHARES = /(deviation|limit|uncertainty|change|loss|below_season|change_3_weeks)$/; // fractions, where no unit follows
 const CHANGES = /(deviation|change)/; // these carry their sign
 const SHOWN_ELSEWHERE = ["minutes_since"]; // the alert's age says it, and goes on ticking
 

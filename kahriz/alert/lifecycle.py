@@ -54,8 +54,12 @@ RULES: dict[Kind, Rule] = {
     Kind.BLOCKAGE: Rule(timedelta(minutes=15), timedelta(hours=2)),
     Kind.DECLINE: Rule(timedelta(hours=1), timedelta(hours=3)),
     Kind.SURGE: Rule(timedelta(minutes=30), timedelta(hours=3)),
+    Kind.DROUGHT: Rule(timedelta(0), timedelta(days=1)),
+    Kind.OVERABSTRACTION: Rule(timedelta(hours=1), timedelta(hours=3)),
+    Kind.TAP_LEAK: Rule(timedelta(hours=1), timedelta(hours=3)),
     Kind.SENSOR: Rule(timedelta(hours=1), timedelta(hours=6)),
     Kind.OFFLINE: Rule(timedelta(0), timedelta(minutes=30)),
+    Kind.BATTERY: Rule(timedelta(0), timedelta(hours=1)),
 }
 
 DROPS_AFTER = timedelta(minutes=30)
@@ -64,7 +68,7 @@ DROPS_AFTER = timedelta(minutes=30)
 REOPENS_WITHIN = timedelta(hours=24)
 """The same trouble again within this time is the same alert, and is not told anew."""
 
-_WATER = (Kind.BLOCKAGE, Kind.DECLINE, Kind.SURGE)
+_WATER = (Kind.BLOCKAGE, Kind.DECLINE, Kind.OVERABSTRACTION, Kind.SURGE)
 
 Place = tuple[Kind, str]
 """(kind, key): at one kahriz at most one alert is open at a place."""
@@ -154,7 +158,7 @@ def _seen(alerts: Alerts, place: Place, detection: Detection, now: datetime) -> 
     alert = alerts.get(place)
     if alert is None or (alert.resolved_at is not None and _is_over(alert, now)):
         return _move(alerts, _begun(detection, now), Step.PENDING, now, detection.explanation) + (
-            _fired(alerts, place, now)
+            _fired(alerts, place, now, detection)
         )
     if now < alert.last_seen or (alert.resolved_at is not None and now < alert.resolved_at):
         return []
@@ -163,7 +167,7 @@ def _seen(alerts: Alerts, place: Place, detection: Detection, now: datetime) -> 
         again = replace(alert, state=State.FIRING, resolved_at=None)
         return _move(alerts, again, Step.REOPENED, now, detection.explanation)
     alerts[place] = alert
-    return _fired(alerts, place, now)
+    return _fired(alerts, place, now, detection)
 
 
 def _is_over(alert: Standing, now: datetime) -> bool:
@@ -200,9 +204,11 @@ def _gravity(evidence: Mapping[str, float | str]) -> float:
     return abs(value) if isinstance(value, int | float) else 0.0
 
 
-def _fired(alerts: Alerts, place: Place, now: datetime) -> list[Transition]:
+def _fired(alerts: Alerts, place: Place, now: datetime, detection: Detection) -> list[Transition]:
     alert = alerts[place]
-    if alert.state is not State.PENDING or now - alert.pending_at < RULES[alert.kind].fires_after:
+    if alert.state is not State.PENDING:
+        return []
+    if not detection.is_held and now - alert.pending_at < RULES[alert.kind].fires_after:
         return []
     alert = replace(alert, state=State.FIRING, fired_at=now)
     return _move(alerts, alert, Step.FIRING, now, alert.explanation)

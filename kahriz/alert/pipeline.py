@@ -222,11 +222,16 @@ def facts_of(judgement: Judgement, alert: Standing, code: str, reason: Reason) -
         kahriz.zone,
         since=alert.since,
         now=judgement.now,
-        observed_lps=_figure(evidence, "observed_lps"),
+        observed_lps=_figure(evidence, "observed_lps", "week_lps"),
         expected_lps=_figure(evidence, "expected_lps"),
         deviation=_figure(evidence, "deviation"),
         lpcd=_figure(evidence, "water_left_lpcd"),
         silent_h=_figure(evidence, "silent_h"),
+        fall=_figure(evidence, "change_3_weeks"),
+        loss=_figure(evidence, "loss"),
+        loss_lps=_figure(evidence, "loss_lps"),
+        volts=_figure(evidence, "battery_v"),
+        usual_volts=_figure(evidence, "usual_v"),
         device=alert.key,
         fault=str(evidence.get("fault", "alone")),
         contact_for_repair=kahriz.contact_for_repair,
@@ -242,8 +247,8 @@ def _at_the_end(facts: Facts, judgement: Judgement) -> Facts:
     return replace(facts, observed_lps=observed, lpcd=lpcd, deviation=None)
 
 
-def _figure(evidence: Mapping[str, float | str], name: str) -> float | None:
-    value = evidence.get(name)
+def _figure(evidence: Mapping[str, float | str], *names: str) -> float | None:
+    value = next((evidence[name] for name in names if name in evidence), None)
     return float(value) if isinstance(value, int | float) else None
 
 

@@ -57,7 +57,7 @@ def is_worth_telling_the_end(
     observed_lps
         Flow at the outlet now; None: not known.
     """
-    if kind not in (Kind.BLOCKAGE, Kind.DECLINE):
+    if kind not in (Kind.BLOCKAGE, Kind.DECLINE, Kind.OVERABSTRACTION):
         return True
     expected = evidence.get("expected_lps")
     if observed_lps is None or not isinstance(expected, int | float):

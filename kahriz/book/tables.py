@@ -235,6 +235,14 @@ checkpoint = Table(
     Column("value", JSON, nullable=False),
 )
 
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("kahriz", String(40), primary_key=True),
+    Column("quarter", BigInteger, primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+)
+
 audit_log = Table(
     "audit_log",
     metadata,

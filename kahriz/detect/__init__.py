@@ -21,7 +21,6 @@ from kahriz.observations import DatastreamId, Series
 from kahriz.sites import Kahriz
 
 DETECTORS: dict[str, str] = {
-    "abrupt_drop": "kahriz.detect.abrupt_drop:AbruptDrop",
     "no_data": "kahriz.detect.no_data:NoData",
 }
 
@@ -32,8 +31,12 @@ class Kind(StrEnum):
     BLOCKAGE = "blockage"
     DECLINE = "decline"
     SURGE = "surge"
+    DROUGHT = "drought"
+    OVERABSTRACTION = "overabstraction"
+    TAP_LEAK = "tap_leak"
     SENSOR = "sensor"
     OFFLINE = "offline"
+    BATTERY = "battery"
 
 
 class Audience(StrEnum):
@@ -47,8 +50,12 @@ AUDIENCE: dict[Kind, Audience] = {
     Kind.BLOCKAGE: Audience.COMMITTEE,
     Kind.DECLINE: Audience.COMMITTEE,
     Kind.SURGE: Audience.COMMITTEE,
+    Kind.DROUGHT: Audience.COMMITTEE,
+    Kind.OVERABSTRACTION: Audience.COMMITTEE,
+    Kind.TAP_LEAK: Audience.COMMITTEE,
     Kind.SENSOR: Audience.TECHNICIAN,
     Kind.OFFLINE: Audience.TECHNICIAN,
+    Kind.BATTERY: Audience.TECHNICIAN,
 }
 
 
@@ -96,7 +103,8 @@ class Detection:
     ``evidence`` holds numbers under names with their unit, e.g. ``observed_lps``, ``expected_lps``,
     ``deviation`` (a fraction, -0.38), ``upstream_stage_change_m``; ``explanation`` is one sentence
     for engineers with the same figures; ``key`` separates several alerts of one kind at one kahriz
-    (a device id for ``offline``), empty where there can be one only.
+    (a device id for ``offline``), empty where there can be one only; ``is_held`` says that the
+    detector itself has waited until it was sure: nobody has to wait once more.
     """
 
     kind: Kind
@@ -105,6 +113,7 @@ class Detection:
     evidence: Mapping[str, float | str]
     explanation: str
     key: str = ""
+    is_held: bool = False
 
 
 class Detector(Protocol):

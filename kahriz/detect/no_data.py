@@ -53,9 +53,11 @@ class NoData:
         heard = view.last_seen.get(device)
         if heard is None:
             return None
+        silent = now - heard
+        if silent < self._least:
+            return None  # the usual interval can only make it wait longer
         usual = _usual_interval(view, device)
         limit = self._least if usual is None else max(self._least, self._intervals * usual)
-        silent = now - heard
         if silent < limit:
             return None
         evidence: dict[str, float | str] = {

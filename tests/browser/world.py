@@ -225,7 +225,7 @@ def _alert() -> Json:
         "resolved_at": None,
         "acknowledged_at": None,
         "acknowledged_by": None,
-        "detector": "abrupt_drop",
+        "detector": "station",
         "evidence": {
             "observed_lps": 1.31,
             "expected_lps": 2.42,

@@ -34,8 +34,9 @@ MOST_PARTS = {"folded": 1, "full": 2}
 class Facts:
     """The figures a text may name; None where unknown: that part of the text is left out.
 
-    ``deviation`` is a fraction (-0.38), ``lpcd`` litres a person and day at the present flow,
-    ``fault`` a key of the catalogue's ``[fault]``.
+    ``deviation``, ``fall`` (over three weeks) and ``loss`` (of what the outlet gives) are fractions
+    (-0.38), ``lpcd`` litres a person and day at the present flow, ``fault`` a key of the
+    catalogue's ``[fault]``.
     """
 
     code: str
@@ -49,6 +50,11 @@ class Facts:
     deviation: float | None = None
     lpcd: float | None = None
     silent_h: float | None = None
+    fall: float | None = None
+    loss: float | None = None
+    loss_lps: float | None = None
+    volts: float | None = None
+    usual_volts: float | None = None
     device: str = ""
     fault: str = ""
     contact_for_repair: str = ""
@@ -126,7 +132,12 @@ def _figures(facts: Facts, catalogue: Mapping[str, Any]) -> dict[str, str]:
         "village": facts.village,
         "observed": _number(facts.observed_lps, decimal),
         "expected": _number(facts.expected_lps, decimal),
-        "change": "" if facts.deviation is None else f"{100 * facts.deviation:+.0f}%",
+        "change": _percent(facts.deviation, "+"),
+        "fall": _percent(facts.fall, "+"),
+        "loss": _percent(facts.loss, ""),
+        "loss_lps": _number(facts.loss_lps, decimal),
+        "volts": _number(facts.volts, decimal),
+        "usual_volts": _number(facts.usual_volts, decimal),
         "lpcd": "" if facts.lpcd is None else f"{facts.lpcd:.0f}",
         "hours": "" if facts.silent_h is None else f"{facts.silent_h:.0f}",
         "since": _local(facts),
@@ -136,6 +147,10 @@ def _figures(facts: Facts, catalogue: Mapping[str, Any]) -> dict[str, str]:
         "call": re.sub(r"(?<=[+\d])[ \u00a0](?=\d)", "", facts.contact_for_repair).rstrip("."),
         "access": facts.access_note.rstrip("."),
     }
+
+
+def _percent(value: float | None, sign: str) -> str:
+    return "" if value is None else f"{100 * value:{sign}.0f}%"
 
 
 def _number(value: float | None, decimal: str) -> str:

@@ -73,7 +73,7 @@ def raise_alert(api: Api, **changes: Any) -> int:
         "resolved_at_ms": None,
         "acknowledged_at_ms": None,
         "acknowledged_by": None,
-        "detector": "abrupt_drop",
+        "detector": "station",
         "evidence": {"observed_lps": 1.4, "deviation": -0.39, "note": "<b>&"},
         "explanation": "1.4 L/s where 2.3 L/s was expected",
         "updated_at_ms": to_ms(NOW),

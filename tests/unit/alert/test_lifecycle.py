@@ -29,7 +29,7 @@ def at(minutes: float) -> datetime:
 
 def blockage(deviation: float = -0.4, kind: Kind = Kind.BLOCKAGE, key: str = "") -> Detection:
     evidence = {"deviation": deviation, "expected_lps": 14.8}
-    return Detection(kind, "abrupt_drop", START, evidence, f"Down {deviation}.", key)
+    return Detection(kind, "station", START, evidence, f"Down {deviation}.", key)
 
 
 class Life:

@@ -35,7 +35,7 @@ def values(**changes: Any) -> dict[str, Any]:
         "pending_at_ms": to_ms(NOW),
         "fired_at_ms": to_ms(NOW),
         "last_seen_ms": to_ms(NOW),
-        "detector": "abrupt_drop",
+        "detector": "station",
         "evidence": {"deviation": -0.4},
         "explanation": "Outlet 9.1 L/s.",
         "updated_at_ms": to_ms(NOW),

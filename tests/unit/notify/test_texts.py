@@ -43,6 +43,11 @@ def facts(kahriz: Kahriz, *, long: bool = True) -> Facts:
         deviation=-0.38,
         lpcd=1314.4 if kahriz.served else None,
         silent_h=120.0,
+        fall=-0.38,
+        loss=0.38,
+        loss_lps=12.16,
+        volts=11.64,
+        usual_volts=12.71,
         fault="alone",
     )
 

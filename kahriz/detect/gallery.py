@@ -1,0 +1,277 @@
+"""One kahriz with all its instruments: what is remembered of it, and what is wrong with it now."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from kahriz.detect import Detection
+from kahriz.detect.findings import Findings, device_of
+from kahriz.detect.station.channel import DAY, Channel
+from kahriz.detect.station.level_alone import LevelAlone
+from kahriz.detect.station.night_flow import NightFlow
+from kahriz.detect.station.season import Battery
+from kahriz.detect.station.station import Station, Tick
+from kahriz.detect.station.window import NAN
+from kahriz.detect.ticks import QUARTER_MS, Quarters
+from kahriz.observations import DatastreamId, datastream_id
+from kahriz.sites import Kahriz, Site, SiteKind
+from kahriz.units import Property
+
+COVERAGE = 3.0
+"""What the rating cannot tell with near certainty is no news."""
+
+_DEFAULT_EXPONENT = 2.5
+
+
+class State(msgspec.Struct):
+    """All that is remembered of a kahriz: plain numbers, the same after `dump` and `load`.
+
+    Attributes
+    ----------
+    at
+        The last quarter of an hour judged; -1: none.
+    station
+        By the outlet's site.
+    channel
+        By datastream: instruments that belong to no outlet.
+    battery
+        By device.
+    level, night
+        By datastream: levels and delivery lines that have no outlet's flow beside them.
+    """
+
+    at: int = -1
+    station: dict[str, Station] = {}
+    channel: dict[str, Channel] = {}
+    battery: dict[str, Battery] = {}
+    level: dict[str, LevelAlone] = {}
+    night: dict[str, NightFlow] = {}
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(State)
+
+
+def dump(state: State) -> bytes:
+    """Return a state as bytes: about 9 kB an outlet after some months, never over 16."""
+    return zlib.compress(_ENCODER.encode(state), 3)
+
+
+def load(data: bytes) -> State:
+    """Return the state that `dump` gave.
+
+    Raises
+    ------
+    ValueError
+        They are of another release, or damaged: learn anew from what is stored.
+    """
+    try:
+        return _DECODER.decode(zlib.decompress(data))
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise ValueError(f"no state of a kahriz: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """One outlet and who speaks of it: the shaft above it, the line behind it."""
+
+    site: Site
+    flow: DatastreamId
+    shaft: Site | None
+    line: Site | None
+
+
+class Gallery:
+    """Judge a kahriz quarter by quarter; see docs/detectors.md for what it tells and how.
+
+    The first shaft or mother well with a level stands for the gallery above, the first delivery
+    line with a flow for the way to the village. Other instruments are judged each by itself: where
+    no outlet's flow is measured, levels by how they move, and delivery lines by their nights, as
+    are lines that do not follow the outlet.
+
+    Parameters
+    ----------
+    kahriz
+        What there is.
+    state
+        What was remembered; changed by each step.
+    """
+
+    def __init__(self, kahriz: Kahriz, state: State | None = None) -> None:
+        self.kahriz = kahriz
+        self.state = State() if state is None else state
+        self.quarters = Quarters(kahriz)
+        self.outlets = tuple(_outlets(kahriz))
+        self._findings = Findings(kahriz, self.quarters)
+        spoken = {name for outlet in self.outlets for name in _streams(kahriz, outlet)}
+        self._channels = {
+            name: (site, prop)
+            for name, site, prop in _measured(kahriz)
+            if prop in (Property.DISCHARGE, Property.STAGE) and name not in spoken
+        }
+        self._batteries = {
+            name: site for name, site, prop in _measured(kahriz) if prop is Property.BATTERY_VOLTAGE
+        }
+
+        has_flow = bool(self.outlets)
+        self._levels = {
+            name: (site, prop)
+            for name, site, prop in _measured(kahriz)
+            if prop is Property.STAGE and site.kind is not SiteKind.RESERVOIR and not has_flow
+        }
+        self._lines = {
+            name: (site, prop)
+            for name, site, prop in _measured(kahriz)
+            if prop is Property.DISCHARGE and site.kind is SiteKind.DELIVERY_LINE
+        }
+
+    @property
+    def streams(self) -> tuple[DatastreamId, ...]:
+        """Everything it wants to be told of."""
+        spoken = [name for outlet in self.outlets for name in _streams(self.kahriz, outlet)]
+        every = [*spoken, *self._channels, *self._batteries, *self._lines]
+        return tuple(dict.fromkeys(every))
+
+    def step(self, at: int, values: Mapping[DatastreamId, float]) -> None:
+        """Take a quarter of an hour, later than all before."""
+        state = self.state
+        state.at = at
+        for outlet in self.outlets:
+            station = _of(state.station, outlet.site.id, Station)
+            names = _streams(self.kahriz, outlet)
+            tick = Tick(at, *(values.get(name, NAN) for name in names))
+            station.step(tick, self.kahriz.detect, self._doubt(outlet, tick.flow))
+        for name, (_, prop) in self._channels.items():
+            channel = state.channel.get(name)
+            if channel is None:
+                channel = state.channel[name] = Channel(is_flow=prop is Property.DISCHARGE)
+            channel.take(at, values.get(name, NAN))
+            channel.judge(at)
+        for name in self._levels:
+            _of(state.level, name, LevelAlone).step(at * QUARTER_MS, _possible(values, name))
+        for name in self._lines:
+            _of(state.night, name, NightFlow).step(at * QUARTER_MS, _possible(values, name))
+        for name, site in self._batteries.items():
+            battery = _of(state.battery, device_of(site, Property.BATTERY_VOLTAGE), Battery)
+            battery.take(_possible(values, name))
+            if at % DAY == DAY - 1:
+                battery.close_day(at // DAY, self.kahriz.detect.battery_v)
+
+    def detections(self) -> list[Detection]:
+        """Return what is wrong after the last step."""
+        found: list[Detection] = []
+        state = self.state
+        at = state.at
+        for outlet in self.outlets:
+            station = self.state.station.get(outlet.site.id)
+            if station is not None:
+                found += self._findings.station(at, outlet, station, key=self._key(outlet))
+        for name, (site, prop) in self._channels.items():
+            channel = self.state.channel.get(name)
+            if channel is not None and channel.fault:
+                found.append(self._findings.instrument(at, site, device_of(site, prop), channel))
+        for name, (site, prop) in self._levels.items():
+            strange = state.level[name].standing if name in state.level else None
+            if strange is not None:
+                device = device_of(site, prop)
+                found.append(self._findings.level(at, site, device, strange))
+        for name, (site, _) in self._lines.items():
+            loss = state.night[name].standing if name in state.night else None
+            if loss is not None and not self._is_carried(name):
+                found.append(self._findings.night(at, site, loss))
+        for site in self._batteries.values():
+            device = device_of(site, Property.BATTERY_VOLTAGE)
+            battery = self.state.battery.get(device)
+            if battery is not None and battery.is_low:
+                found.append(self._findings.battery(at, site, device, battery))
+        return found
+
+    def start_anew(self) -> None:
+        """Take what is measured from now on as normal: the kahriz was worked at."""
+        for station in self.state.station.values():
+            station.start_anew(self.state.at)
+
+    def _is_carried(self, line: DatastreamId) -> bool:
+        """Return whether an outlet's flow says more of a line's losses than its nights do."""
+        for outlet in self.outlets:
+            station = self.state.station.get(outlet.site.id)
+            if station is not None and line in _streams(self.kahriz, outlet):
+                return station.losses.is_judged
+        return False
+
+    def _key(self, outlet: Outlet) -> str:
+        return "" if len(self.outlets) == 1 else outlet.site.id
+
+    def _doubt(self, outlet: Outlet, flow: float) -> float:
+        """Return what the rating cannot tell of a flow [ln], by its stage's uncertainty."""
+        rating = outlet.site.rating
+        if not rating or not math.isfinite(flow) or flow <= 0:
+            return 0.0
+        entry = rating[-1]
+        exponent = entry.exponent or _DEFAULT_EXPONENT
+        # Head from flow: the V-notch's 1380 L/s m^-2.5 unless the entry says its own.
+        scale = entry.coefficient or 1380.0
+        head = (flow / scale) ** (1 / exponent)
+        stage_doubt: float = COVERAGE * exponent * entry.stage_uncertainty_m / max(head, 0.01)
+        return stage_doubt
+
+
+_T = TypeVar("_T")
+
+
+def _of(kept: dict[str, _T], name: str, make: Callable[[], _T]) -> _T:
+    found = kept.get(name)
+    if found is None:
+        found = kept[name] = make()
+    return found
+
+
+def _possible(values: Mapping[DatastreamId, float], name: DatastreamId) -> float:
+    value = values.get(name, NAN)
+    return value if math.isfinite(value) else NAN
+
+
+def _outlets(kahriz: Kahriz) -> Iterator[Outlet]:
+    levels = kahriz.sites_of(SiteKind.SHAFT) + kahriz.sites_of(SiteKind.MOTHER_WELL)
+    shaft = next((site for site in levels if _device(site, Property.STAGE)), None)
+    lines = kahriz.sites_of(SiteKind.DELIVERY_LINE)
+    line = next((site for site in lines if _has_flow(site)), None)
+    for site in kahriz.sites_of(SiteKind.OUTLET):
+        if _has_flow(site):
+            flow = datastream_id(kahriz.id, site.id, Property.DISCHARGE)
+            yield Outlet(site, flow, shaft, line)
+
+
+def _streams(kahriz: Kahriz, outlet: Outlet) -> tuple[DatastreamId, ...]:
+    """Return the datastreams of a `Tick`, in its order."""
+    shaft = outlet.shaft.id if outlet.shaft else "-"
+    line = outlet.line.id if outlet.line else "-"
+    return (
+        outlet.flow,
+        datastream_id(kahriz.id, shaft, Property.STAGE),
+        datastream_id(kahriz.id, line, Property.DISCHARGE),
+    )
+
+
+def _measured(kahriz: Kahriz) -> Iterator[tuple[DatastreamId, Site, Property]]:
+    for site in kahriz.site:
+        for sensor in site.sensor:
+            # The stage that a rating turns into discharge is judged as discharge.
+            if sensor.measures is Property.STAGE and site.rating:
+                continue
+            yield datastream_id(kahriz.id, site.id, sensor.measures), site, sensor.measures
+
+
+def _has_flow(site: Site) -> bool:
+    return bool(site.rating) or bool(_device(site, Property.DISCHARGE))
+
+
+def _device(site: Site, prop: Property) -> str:
+    """Return the device that measures a property at a site; empty: none does."""
+    return next((sensor.device for sensor in site.sensor if sensor.measures is prop), "")

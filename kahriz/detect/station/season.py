@@ -1,0 +1,127 @@
+"""Weeks against months: less water than the season before, and the battery's trend."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kahriz.detect.station.window import NAN, Window
+
+_STEPS = 96  # a day
+_SPAN = 75
+_NEEDS = 45
+_WEEK = 7
+_BELOW = 0.03
+_LEVEL_FALL_M = 0.005
+
+
+class Season(msgspec.Struct):
+    """Daily medians of flow [ln L/s] and level [m] of days without trouble.
+
+    A drought is water that is below the mean of the 75 days before and goes on falling: by 14 % in
+    three weeks, and in five. A recession after a wet season falls as fast, but from above the mean;
+    a dry season of every year falls slower.
+
+    Attributes
+    ----------
+    below
+        The last week's mean below that of the 75 days [ln]; NaN while unknown.
+    fall
+        The last week's mean below that of three weeks earlier [ln].
+    is_drought
+        Whether water is short, and its level has fallen too.
+    since
+        The step from which on it fell.
+    """
+
+    first: int = -1
+    days: list[int] = []
+    flow: list[float] = []
+    level: list[float] = []
+    below: float = NAN
+    fall: float = NAN
+    is_drought: bool = False
+    since: int = 0
+
+    def close_day(self, day: int, flow: float, level: float, least: float) -> None:
+        """Take a day (level NaN: not known), and judge the season by a fall of `least` [ln]."""
+        if self.first < 0:
+            self.first = day
+        self.days.append(day)
+        self.flow.append(flow)
+        self.level.append(level)
+        while self.days[0] <= day - _SPAN:
+            del self.days[0], self.flow[0], self.level[0]
+        if day - self.first < _NEEDS:
+            return
+        week = self._mean(self.flow, day - _WEEK, day)
+        self.below = self._mean(self.flow, day - _SPAN, day - _WEEK) - week
+        self.fall = self._mean(self.flow, day - 4 * _WEEK, day - 3 * _WEEK) - week
+        if self.is_drought:
+            self.is_drought = not (self.below < 0 or self.fall < -0.05)
+            return
+        longer = self._mean(self.flow, day - 6 * _WEEK, day - 5 * _WEEK) - week
+        self.is_drought = (
+            self.below > _BELOW and self.fall > least and longer > least and self._level_fell(day)
+        )
+        self.since = _STEPS * (day - 3 * _WEEK)
+
+    def _level_fell(self, day: int) -> bool:
+        if not any(level == level for level in self.level):
+            return True
+        before = self._mean(self.level, day - 4 * _WEEK, day - 3 * _WEEK)
+        return before - self._mean(self.level, day - _WEEK, day) > _LEVEL_FALL_M
+
+    def _mean(self, values: list[float], after: int, until: int) -> float:
+        """Return the mean of the days in (after, until]; NaN where under three are known."""
+        kept = [
+            value
+            for day, value in zip(self.days, values, strict=True)
+            if after < day <= until and value == value
+        ]
+        return _mean(kept) if len(kept) >= 3 else NAN
+
+    def forget(self) -> None:
+        """Learn anew."""
+        self.days, self.flow, self.level = [], [], []
+        self.first = -1
+        self.below = self.fall = NAN
+        self.is_drought = False
+
+
+class Battery(msgspec.Struct):
+    """A day's mean voltage against the two weeks before.
+
+    Attributes
+    ----------
+    is_low, since
+        Whether it sagged, and from which step on.
+    """
+
+    today: list[float] = []
+    usual: Window = msgspec.field(default_factory=lambda: Window(14))
+    mean: float = NAN
+    is_low: bool = False
+    since: int = 0
+
+    def take(self, volts: float) -> None:
+        """Take a step's voltage."""
+        if volts == volts:
+            self.today.append(volts)
+
+    def close_day(self, day: int, least_v: float) -> None:
+        """Judge the day that ends by a sag of `least_v`; under half of it known changes nothing."""
+        if len(self.today) >= 48:
+            self.mean = _mean(self.today)
+            if len(self.usual) >= _WEEK:
+                sag = 0.5 * least_v if self.is_low else least_v
+                was_low = self.is_low
+                self.is_low = self.mean < self.usual.middle - sag
+                if self.is_low and not was_low:
+                    self.since = _STEPS * day
+            if not self.is_low:
+                self.usual.add(day, self.mean)
+        self.today = []
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

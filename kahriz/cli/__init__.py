@@ -24,6 +24,7 @@ _COMMANDS: tuple[str, ...] = (
     "replay",
     "audit",
     "export",
+    "detect",
 )
 
 

@@ -52,6 +52,18 @@ def smooth(of: int, time_ms: TimesMs, period_ms: int) -> Floats:
     knot = time_ms // period_ms
     part = (time_ms - knot * period_ms) / period_ms
     weight = part * part * (3.0 - 2.0 * part)
-    between = normal(of, knot) * (1.0 - weight) + normal(of, knot + 1) * weight
+    before, after = np.split(normal(of, np.concatenate([knot, knot + 1])), 2)
+    between = before * (1.0 - weight) + after * weight
     # Half-way between two knots the mix of two independent figures has half the variance.
     return np.asarray(between / np.sqrt((1.0 - weight) ** 2 + weight**2))
+
+
+def breath(of: int, time_ms: TimesMs, period_ms: int) -> Floats:
+    """Return noise (n,) of about unit variance that comes to nothing in every `period_ms`.
+
+    Water that is held back for an hour is let go in the next: what such noise does to a discharge
+    adds no water and takes none.
+    """
+    knot = time_ms // period_ms
+    part = (time_ms - knot * period_ms) / period_ms
+    return np.asarray(np.sqrt(2.0) * normal(of, knot) * np.sin(2.0 * np.pi * part))

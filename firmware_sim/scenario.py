@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from firmware_sim.demand import Delivery
-from firmware_sim.hydrology import Shaft, Source
+from firmware_sim.hydrology import Shaft, Shafts, Source
 from firmware_sim.sensor import Sensor
 from firmware_sim.trouble import TROUBLES, Trouble
+from firmware_sim.trouble.water import WaterTrouble
 from kahriz import plugins
 from kahriz.errors import ConfigError
 
@@ -23,10 +24,15 @@ _M = TypeVar("_M", bound=BaseModel)
 
 CHANNELS: dict[str, frozenset[str]] = {
     "outlet": frozenset({"stage_m", "discharge_lps", "turbidity_ntu", "water_temperature_degc"}),
+    "mother_well": frozenset({"stage_m"}),
     "shaft": frozenset({"stage_m"}),
+    "lower_shaft": frozenset({"stage_m"}),
+    "reservoir": frozenset({"stage_m"}),
     "line": frozenset({"discharge_lps"}),
 }
 """What a device can measure at each place of a kahriz; ``battery_v`` it can tell anywhere."""
+STAGED = ("mother_well", "shaft", "lower_shaft", "reservoir")
+"""Places where the level of still water is measured."""
 
 
 class DeviceSpec(BaseModel):
@@ -34,7 +40,7 @@ class DeviceSpec(BaseModel):
 
     model_config = _CONFIG
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
-    at: Literal["outlet", "shaft", "line"]
+    at: Literal["outlet", "mother_well", "shaft", "lower_shaft", "reservoir", "line"]
     channels: tuple[str, ...] = Field(min_length=1)
     sensor: dict[str, Sensor] = {}
     """Other figures than the usual ones for a channel's sensor."""
@@ -59,9 +65,16 @@ class KahrizSpec(BaseModel):
     model_config = _CONFIG
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     source: Source
+    mother_well: Shaft = Shaft(stage_m=3.0, gain_m=0.5)
     shaft: Shaft = Shaft()
+    lower_shaft: Shaft = Shaft(stage_m=0.6, gain_m=0.3)
     delivery: Delivery = Delivery()
     device: tuple[DeviceSpec, ...] = Field(min_length=1)
+
+    @property
+    def shafts(self) -> Shafts:
+        """Where a level may be measured, from the upper end down."""
+        return Shafts(self.mother_well, self.shaft, self.lower_shaft)
 
 
 class Scenario(BaseModel):
@@ -136,7 +149,10 @@ def _read(path: Path) -> dict[str, Any]:
 def _check_devices(path: Path, scenario: Scenario) -> None:
     _refuse_twice(path, "kahriz", (k.id for k in scenario.kahriz))
     _refuse_twice(path, "device", (d.id for k in scenario.kahriz for d in k.device))
-    for _, spec in scenario.devices().values():
+    for kahriz, spec in scenario.devices().values():
+        if spec.at == "reservoir" and kahriz.delivery.reservoir is None:
+            problem, hint = f"kahriz {kahriz.id!r} has no reservoir", "give delivery.reservoir"
+            raise ConfigError(f"{path}: device {spec.id!r}", problem, hint)
         valid = CHANNELS[spec.at] | {"battery_v"}
         for channel in (*spec.channels, *spec.sensor):
             if channel not in valid:
@@ -168,12 +184,25 @@ def _trouble(where: str, data: Any, scenario: Scenario) -> Trouble:
 
 def _check_target(where: str, trouble: Trouble, scenario: Scenario) -> None:
     devices = scenario.devices()
-    if trouble.needs == "kahriz":
-        _must_be(where, "kahriz", trouble.kahriz, [k.id for k in scenario.kahriz])
+    if isinstance(trouble, WaterTrouble):
+        _check_water(where, trouble, scenario)
         return
     _must_be(where, "device", trouble.device, devices)
     if trouble.channel or trouble.needs == "channel":
         _must_be(where, "channel", trouble.channel, devices[trouble.device][1].channels)
+
+
+def _check_water(where: str, trouble: WaterTrouble, scenario: Scenario) -> None:
+    if trouble.device or trouble.channel:
+        name = trouble.device or trouble.channel
+        raise ConfigError(where, f"befalls the water, not {name!r}", "give kahriz or climate")
+    if trouble.climate and trouble.kahriz:
+        raise ConfigError(where, "names a kahriz and a climate", "give one of them")
+    if trouble.climate:
+        climates = {k.source.climate for k in scenario.kahriz} - {""}
+        _must_be(where, "climate", trouble.climate, climates)
+    else:
+        _must_be(where, "kahriz", trouble.kahriz, [k.id for k in scenario.kahriz])
 
 
 def _must_be(where: str, what: str, name: str, known: Iterable[str]) -> None:

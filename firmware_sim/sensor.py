@@ -34,7 +34,12 @@ DEFAULT_SENSORS: dict[str, Sensor] = {
 def measured(sensor: Sensor, key: int, time_ms: TimesMs, truth: Floats) -> Floats:
     """Return what the sensor says (n,) of `truth` (n,): noisy, in whole steps of its resolution."""
     spread = sensor.noise + sensor.noise_part * np.abs(truth)
-    steps = np.rint((truth + spread * normal(key, time_ms)) / sensor.resolution)
+    return in_steps(sensor, truth + spread * normal(key, time_ms))
+
+
+def in_steps(sensor: Sensor, values: Floats) -> Floats:
+    """Return `values` (n,) as the sensor can say them: in whole steps of its resolution."""
+    steps = np.rint(values / sensor.resolution)
     # Rounded once more: 174 steps of 0.0005 are 0.087, not 0.08700000000000001.
     return np.asarray(np.round(steps * sensor.resolution, 9))
 

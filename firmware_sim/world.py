@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_sim.chance import Floats, TimesMs, key
-from firmware_sim.demand import delivered
-from firmware_sim.hydrology import Water, natural_water
-from firmware_sim.scenario import DeviceSpec, KahrizSpec, Scenario
-from firmware_sim.sensor import DEFAULT_SENSORS, battery_voltage, measured
+from firmware_sim.hydrology import Water
+from firmware_sim.scenario import STAGED, DeviceSpec, KahrizSpec, Scenario
+from firmware_sim.sensor import DEFAULT_SENSORS, battery_voltage, in_steps, measured
+from firmware_sim.spring import Spring
 from firmware_sim.trouble import Trouble
+from firmware_sim.trouble.water import Befalling, WaterTrouble
+from firmware_sim.village import Village
 from kahriz import plugins
-from kahriz.clock import from_ms, iso
 from kahriz.rating import RATINGS, Rating
 from kahriz.rating.v_notch import MAX_HEAD_M
+
+_NEVER_NEGATIVE = ("discharge_lps", "turbidity_ntu")
 
 
 class World:
@@ -40,18 +45,23 @@ class World:
             t.model_copy(update={"live_start_ms": live_start_ms}) for t in scenario.trouble
         )
         self._devices = scenario.devices()
+        self._villages: dict[str, Village] = {}
         self._last: dict[str, tuple[TimesMs, Water]] = {}
         self._weir: Rating = plugins.load("rating", "v_notch_90", RATINGS)()
 
     def water(self, kahriz: KahrizSpec, time_ms: TimesMs) -> Water:
         """Return the kahriz's water at `time_ms` (n,), troubles and demand included."""
+        if kahriz.id not in self._villages:
+            self._villages[kahriz.id] = self._village(kahriz)
+        return self._villages[kahriz.id].water(time_ms)
+
+    def _village(self, kahriz: KahrizSpec) -> Village:
         seed = key(self.seed, kahriz.id)
-        water = natural_water(kahriz.source, kahriz.shaft, seed, time_ms)
-        for trouble in self.troubles:
-            if trouble.kahriz == kahriz.id:
-                trouble.change_water(water, time_ms)
-        water.delivery_lps = delivered(kahriz.delivery, seed, time_ms, water.outlet_lps)
-        return water
+        climate = kahriz.source.climate
+        sky = key(self.seed, "climate", climate) if climate else seed
+        befalling = Befalling([t for t in self.troubles if _befalls(t, kahriz)])
+        spring = Spring(kahriz.source, kahriz.shafts, seed, sky, befalling)
+        return Village(spring, kahriz.delivery, seed, befalling)
 
     def due(self, device: str, after_ms: int, now_ms: int, interval_ms: int) -> TimesMs:
         """Return the instants (n,) in (after, now] on the grid of whole intervals since 1970."""
@@ -91,7 +101,7 @@ class World:
         sensor = spec.sensor.get(channel, DEFAULT_SENSORS[channel])
         truth = self._truth(spec, channel, water, time_ms, seed)
         values = measured(sensor, seed, time_ms, truth)
-        if channel in ("discharge_lps", "turbidity_ntu"):
+        if channel in _NEVER_NEGATIVE:
             values = np.maximum(values, 0.0)
 
         def sound(at: TimesMs) -> Floats:
@@ -100,7 +110,7 @@ class World:
 
         for trouble in self.troubles:
             if trouble.device == spec.id and trouble.channel == channel:
-                values = trouble.change_values(values, time_ms, sound)
+                values = in_steps(sensor, trouble.change_values(values, time_ms, sound))
         return values
 
     def _truth(
@@ -108,23 +118,47 @@ class World:
     ) -> Floats:
         if channel == "battery_v":
             return battery_voltage(seed, time_ms)
-        if channel == "stage_m":
-            return water.shaft_stage_m if spec.at == "shaft" else self._stage(water.outlet_lps)
+        if (spec.at, channel) == ("outlet", "stage_m"):
+            return self._stage(water.outlet_lps)
         if channel == "discharge_lps":
-            return water.delivery_lps if spec.at == "line" else water.outlet_lps
-        return np.asarray(getattr(water, channel))
+            return water.line_lps if spec.at == "line" else water.outlet_lps
+        return np.asarray(getattr(water, f"{spec.at}_{channel}" if spec.at in STAGED else channel))
 
     def _stage(self, discharge_lps: Floats) -> Floats:
         """Return the head (n,) [m] over the weir; one that runs over shows its rim."""
         return np.nan_to_num(self._weir.stage(discharge_lps), nan=MAX_HEAD_M)
 
 
+def _befalls(trouble: Trouble, kahriz: KahrizSpec) -> TypeGuard[WaterTrouble]:
+    if not isinstance(trouble, WaterTrouble):
+        return False
+    shared = bool(trouble.climate) and trouble.climate == kahriz.source.climate
+    return shared or trouble.kahriz == kahriz.id
+
+
 def write_truth(path: Path, world: World) -> None:
-    """Write the troubles as CSV: what a detector's alerts are to be compared with."""
+    """Write the troubles as CSV: what a detector's alerts are to be compared with.
+
+    A series is a kahriz. Instants are UTC and name no zone; at `end` it is over, at `peak` it is as
+    bad as it gets.
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["start", "end", "kind", "kahriz", "device", "channel", "severity"])
-        for t in world.troubles:
-            place = t.kahriz or world.scenario.devices()[t.device][0].id
-            times = (iso(from_ms(t.start_ms)), iso(from_ms(t.end_ms)))
-            table.writerow([*times, t.kind, place, t.device, t.channel, t.severity])
+        table.writerow(["series", "start", "end", "type", "channel", "severity", "peak", "device"])
+        for trouble in sorted(world.troubles, key=lambda t: t.start_ms):
+            times = [_bare(ms) for ms in (trouble.start_ms, trouble.end_ms, trouble.peak_ms)]
+            what = [trouble.kind, trouble.channel, trouble.severity]
+            for kahriz in _befallen(world.scenario, trouble):
+                table.writerow([kahriz, *times[:2], *what, times[2], trouble.device])
+
+
+def _befallen(scenario: Scenario, trouble: Trouble) -> Iterator[str]:
+    """Yield the kahrizes a trouble happens at."""
+    if trouble.device:
+        yield scenario.devices()[trouble.device][0].id
+    else:
+        yield from (k.id for k in scenario.kahriz if _befalls(trouble, k))
+
+
+def _bare(time_ms: int) -> str:
+    return str(np.datetime_as_string(np.datetime64(time_ms, "ms"), unit="s"))

@@ -8,7 +8,8 @@ Contract of every trouble:
 - Each hook is a pure function of the arrays it is handed and of time; a trouble overrides the ones
   it acts through and leaves the others alone. Outside [start, end) and its stated after-effects it
   changes nothing.
-- Several troubles may overlap: they act one after the other in the scenario's order.
+- Several troubles may overlap: they act together, or one after the other in the scenario's order.
+- What must not alarm is a trouble, too, to the simulator: `is_natural`.
 """
 
 from __future__ import annotations
@@ -21,14 +22,31 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from firmware_sim.chance import Floats, TimesMs
-from firmware_sim.hydrology import HOUR_MS, Water
+from firmware_sim.hydrology import HOUR_MS
 
 TROUBLES: dict[str, str] = {
-    "blockage": "firmware_sim.trouble.water:Blockage",
-    "surge": "firmware_sim.trouble.water:Surge",
-    "decline": "firmware_sim.trouble.water:Decline",
+    "blockage": "firmware_sim.trouble.gallery:Blockage",
+    "gradual_blockage": "firmware_sim.trouble.gallery:GradualBlockage",
+    "silting": "firmware_sim.trouble.gallery:Silting",
+    "debris": "firmware_sim.trouble.gallery:Debris",
+    "surge": "firmware_sim.trouble.ground:Surge",
+    "drought": "firmware_sim.trouble.ground:Drought",
+    "decline": "firmware_sim.trouble.ground:Decline",
+    "overabstraction": "firmware_sim.trouble.ground:Overabstraction",
+    "natural_flood": "firmware_sim.trouble.ground:NaturalFlood",
+    "natural_low": "firmware_sim.trouble.ground:NaturalLow",
+    "leak": "firmware_sim.trouble.village:Leak",
+    "illegal_tap": "firmware_sim.trouble.village:IllegalTap",
+    "over_use": "firmware_sim.trouble.village:OverUse",
+    "turn_violation": "firmware_sim.trouble.village:TurnViolation",
     "spike": "firmware_sim.trouble.sensors:Spike",
     "flat_line": "firmware_sim.trouble.sensors:FlatLine",
+    "drift": "firmware_sim.trouble.sensors:Drift",
+    "noise": "firmware_sim.trouble.sensors:Noise",
+    "fouling": "firmware_sim.trouble.sensors:Fouling",
+    "offset": "firmware_sim.trouble.sensors:Offset",
+    "ice": "firmware_sim.trouble.sensors:Ice",
+    "out_of_range": "firmware_sim.trouble.sensors:OutOfRange",
     "battery_sag": "firmware_sim.trouble.sensors:BatterySag",
     "silent": "firmware_sim.trouble.devices:Silent",
     "no_signal": "firmware_sim.trouble.devices:NoSignal",
@@ -44,6 +62,8 @@ class Trouble(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     needs: ClassVar[str] = "kahriz"
     """What it happens to: ``kahriz``, ``device`` or ``channel`` (of a device)."""
+    is_natural: ClassVar[bool] = False
+    """Whether nobody is to be told of it."""
 
     kind: str
     kahriz: str = ""
@@ -66,9 +86,19 @@ class Trouble(BaseModel):
         """The first instant it is over."""
         return self.start_ms + round(self.duration_h * HOUR_MS)
 
+    @property
+    def peak_ms(self) -> int:
+        """The first instant at which it is as bad as it gets."""
+        return self.start_ms
+
     def is_on(self, time_ms: TimesMs) -> NDArray[np.bool_]:
         """Whether it lasts at each instant (n,)."""
         return np.asarray((time_ms >= self.start_ms) & (time_ms < self.end_ms))
+
+    def part(self, time_ms: TimesMs) -> Floats:
+        """Return the part (n,) of its duration that has passed: 0 before, 1 after."""
+        since = (time_ms - self.start_ms) / (self.end_ms - self.start_ms)
+        return np.clip(since, 0.0, 1.0)
 
     def hours_since_start(self, time_ms: TimesMs) -> Floats:
         """Return hours (n,) since its onset, 0 before."""
@@ -77,9 +107,6 @@ class Trouble(BaseModel):
     def hours_since_end(self, time_ms: TimesMs) -> Floats:
         """Return hours (n,) since its end, 0 before."""
         return np.maximum(time_ms - self.end_ms, 0) / HOUR_MS
-
-    def change_water(self, water: Water, time_ms: TimesMs) -> None:
-        """Change the kahriz's `water` at `time_ms` (n,) in place, before anybody draws any."""
 
     def change_values(self, values: Floats, time_ms: TimesMs, measure: Measure) -> Floats:
         """Return what the troubled sensor says (n,) instead of `values` (n,)."""

@@ -14,7 +14,6 @@ from firmware_sim.hydrology import HOUR_MS, Water
 from firmware_sim.scenario import Scenario, find_scenario, load_scenario
 from firmware_sim.trouble import TROUBLES, Trouble
 from firmware_sim.trouble.sensors import BatterySag, Spike
-from firmware_sim.trouble.water import Blockage, Decline, Surge
 from firmware_sim.world import World, write_truth
 from kahriz import plugins
 
@@ -74,35 +73,46 @@ def test_the_water_a_blockage_costs_is_its_severity_times_its_hours(shipped: Sce
 
 
 def test_a_surge_raises_discharge_level_and_turbidity_together_and_ends() -> None:
-    surge = Surge(kind="surge", kahriz="agh-dere", at_h=0, duration_h=10, live_start_ms=LIVE)
-    seen = _plain(3)
-    surge.change_water(seen, at(-1, 5, 10))
+    surge = {"kind": "surge", "kahriz": "agh-dere", "at_h": 0, "duration_h": 10, "severity": 2.0}
+    seen = water(world_with(surge), -0.1, 1.5, 10)
 
-    assert seen.outlet_lps.tolist() == pytest.approx([3, 6, 3])
-    assert seen.shaft_stage_m.tolist() == pytest.approx([1, 1.3, 1])
-    assert seen.turbidity_ntu[1] > 100
+    assert seen.outlet_lps[1] == pytest.approx(3 * seen.outlet_lps[0], rel=0.02)
+    assert seen.outlet_lps[2] == pytest.approx(seen.outlet_lps[0], rel=0.02)
+    assert seen.shaft_stage_m[1] - seen.shaft_stage_m[0] > 0.4
+    assert seen.turbidity_ntu[1] > 300
 
 
 def test_a_decline_takes_source_outlet_and_level_down_for_good() -> None:
-    decline = Decline(
-        kind="decline", kahriz="x", at_h=0, duration_h=100, severity=0.4, live_start_ms=LIVE
-    )
-    seen = _plain(4)
-    decline.change_water(seen, at(-5, 50, 100, 1000))
+    decline = {
+        "kind": "decline", "kahriz": "agh-dere", "at_h": 0, "duration_h": 100, "severity": 0.4
+    }  # fmt: skip
+    struck, calm = (water(w, -5, 50, 100, 8000) for w in (world_with(decline), world_with()))
 
-    assert seen.outlet_lps.tolist() == pytest.approx([3, 2.4, 1.8, 1.8])
-    assert seen.source_lps.tolist() == pytest.approx([3, 2.4, 1.8, 1.8])
-    assert seen.shaft_stage_m.tolist() == pytest.approx([1, 0.9, 0.8, 0.8])
+    assert struck.outlet_lps / calm.outlet_lps == pytest.approx([1, 0.8, 0.6, 0.6])
+    assert struck.source_lps / calm.source_lps == pytest.approx([1, 0.8, 0.6, 0.6])
+    assert (calm.shaft_stage_m - struck.shaft_stage_m).tolist() == pytest.approx(
+        [0, 0.12, 0.26, 0.26], abs=0.03
+    )
 
 
 def test_a_blockage_changes_nothing_before_its_onset() -> None:
-    blockage = Blockage(kind="blockage", kahriz="x", at_h=3, duration_h=2, live_start_ms=LIVE)
-    seen = _plain(2)
-    blockage.change_water(seen, at(0, 2.99))
+    blockage = {"kind": "blockage", "kahriz": "agh-dere", "at_h": 3, "duration_h": 2}
+    struck, calm = (water(w, 0, 2.99) for w in (world_with(blockage), world_with()))
 
-    assert seen.outlet_lps.tolist() == [3, 3]
-    assert seen.shaft_stage_m.tolist() == [1, 1]
-    assert seen.turbidity_ntu.tolist() == [1, 1]
+    for name in Water.__slots__:
+        # Within the onset's day the aquifer feels it evenly.
+        assert getattr(struck, name) == pytest.approx(getattr(calm, name), rel=3e-3), name
+
+
+def test_water_a_blockage_held_back_comes_once_the_way_is_free() -> None:
+    blockage = {
+        "kind": "blockage", "kahriz": "agh-dere", "at_h": 0, "duration_h": 480, "severity": 0.9
+    }  # fmt: skip
+    struck, calm = (water(w, -1, 479, 500, 4000) for w in (world_with(blockage), world_with()))
+
+    assert struck.storage_m3[1] - calm.storage_m3[1] == pytest.approx(0.9 * 3 * 480 * 3.6, rel=0.2)
+    assert struck.outlet_lps[2] > 1.1 * calm.outlet_lps[2]
+    assert struck.outlet_lps[3] == pytest.approx(calm.outlet_lps[3], rel=0.05)
 
 
 def test_a_hung_sensor_repeats_one_value_while_the_water_goes_on(shipped: Scenario) -> None:
@@ -174,10 +184,11 @@ def test_the_truth_file_holds_every_trouble_with_its_instants(
     with (tmp_path / "truth.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
 
-    assert [row["kind"] for row in rows] == ["blockage", "silent", "flat_line"]
-    assert [row["kahriz"] for row in rows] == ["agh-dere", "barana", "velibey"]
-    assert rows[0]["start"] == "2026-11-22T12:45:00Z"
-    assert rows[0]["end"] == "2026-11-23T02:45:00Z"
+    assert [row["type"] for row in rows] == ["blockage", "silent", "flat_line"]
+    assert [row["series"] for row in rows] == ["agh-dere", "barana", "velibey"]
+    assert rows[0]["start"] == "2026-11-22T12:45:00"
+    assert rows[0]["peak"] == "2026-11-22T12:55:00"
+    assert rows[0]["end"] == "2026-11-23T02:45:00"
     assert rows[2]["device"] == "velibey-outlet"
 
 
@@ -187,14 +198,3 @@ def test_a_spike_is_thrown_at_the_same_instants_each_time() -> None:
     first = spike.change_values(values, times, lambda t: values)
 
     assert (first[100:] == spike.change_values(values[100:], times[100:], lambda t: values)).all()
-
-
-def _plain(n: int) -> Water:
-    return Water(
-        source_lps=np.full(n, 3.0),
-        outlet_lps=np.full(n, 3.0),
-        shaft_stage_m=np.full(n, 1.0),
-        delivery_lps=np.zeros(n),
-        turbidity_ntu=np.full(n, 1.0),
-        water_temperature_degc=np.full(n, 13.0),
-    )

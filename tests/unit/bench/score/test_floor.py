@@ -29,7 +29,8 @@ class Floor:
 FLOORS: dict[str, tuple[Contestant, Floor]] = {
     "Hampel": (
         peer(PEERS["Hampel"]),
-        Floor((0.5, 0.9), (0.8, 1.0), (0.05, 0.4), (0.6, 0.9)),
+        # It sees what is sudden, and neither droughts, silting nor leaks.
+        Floor((0.5, 0.9), (0.45, 0.75), (0.05, 0.4), (0.4, 0.7)),
     ),
 }
 

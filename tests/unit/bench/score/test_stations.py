@@ -83,7 +83,7 @@ def test_the_truth_lies_on_readings_and_the_labels_say_the_same(fresh: Collectio
 def test_a_gap_is_where_the_truth_says_it_is() -> None:
     gaps = 0
     for seed in DEV_SEEDS:
-        collection = simulated(seed, stations=4)
+        collection = simulated(seed, stations=6)
         for name, recording in collection.recordings.items():
             silent = np.isnan(recording.channels["flow_out"])
             said = np.zeros_like(silent)

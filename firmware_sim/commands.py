@@ -13,6 +13,7 @@ import typer
 
 from firmware_sim.credentials import passwords_of
 from firmware_sim.device import Broker
+from firmware_sim.registry import sites_toml
 from firmware_sim.replay import Mapped, Recording, read_recording, replay
 from firmware_sim.run import Options, Play
 from firmware_sim.scenario import find_scenario, load_scenario, shipped
@@ -39,6 +40,7 @@ def application() -> typer.Typer:
     )
     app.command("run")(run)
     app.command("scenarios")(scenarios)
+    app.command("sites")(sites)
     app.command("replay")(replay_file)
     return app
 
@@ -98,6 +100,16 @@ def scenarios() -> None:
     """
     for name, path in shipped().items():
         typer.echo(f"{name:20} {load_scenario(path).summary}")
+
+
+def sites(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name, or a TOML file.")],
+) -> None:
+    """Print a sites.toml with a scenario's devices, for the service that is to hear them.
+
+    Example: kahriz sim sites district > sites.toml
+    """
+    typer.echo(sites_toml(load_scenario(find_scenario(scenario))))
 
 
 def replay_file(

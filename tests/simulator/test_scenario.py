@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from firmware_sim.credentials import load_credentials, passwords_of
+from firmware_sim.hydrology import DAY_MS, HOUR_MS
+from firmware_sim.registry import sites_toml
 from firmware_sim.scenario import find_scenario, load_scenario, shipped
+from firmware_sim.trouble import TROUBLES
+from firmware_sim.trouble.sensors import SensorTrouble
+from firmware_sim.trouble.water import WaterTrouble
+from firmware_sim.world import World, write_truth
+from kahriz import plugins
 from kahriz.errors import ConfigError
 from kahriz.sites import load_registry
 
 ROOT = Path(__file__).parents[2]
+LIVE = 1_795_348_800_000
 GOOD = """
 name = "one"
 [[kahriz]]
@@ -61,6 +71,10 @@ def test_a_small_scenario_is_read(tmp_path: Path) -> None:
         ),
         ('"blockage"', '"blokage"', "unknown kind 'blokage' (did you mean 'blockage'?)"),
         ('kahriz = "k"', 'kahriz = "kk"', "unknown kahriz 'kk' (did you mean 'k'?)"),
+        ('kahriz = "k"', 'climate = "hills"', "unknown climate 'hills'"),
+        ('kahriz = "k"', 'kahriz = "k"\nclimate = "c"', "names a kahriz and a climate"),
+        ('kahriz = "k"', 'kahriz = "k"\ndevice = "k-outlet"', "befalls the water"),
+        ('at = "outlet"', 'at = "reservoir"', "kahriz 'k' has no reservoir"),
         ('"battery_v"', '"batery_v"', "did you mean 'battery_v'?"),
         (
             'at = "outlet"',
@@ -108,12 +122,58 @@ def test_an_unknown_scenario_lists_the_nearest(tmp_path: Path) -> None:
         load_scenario(tmp_path / "none.toml")
 
 
+def test_the_scenario_of_the_docs_is_valid_and_every_trouble_has_its_row(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n", 1)[1].split("```", 1)[0]
+    (tmp_path / "mine.toml").write_text(example, encoding="utf-8")
+
+    assert load_scenario(tmp_path / "mine.toml").name == "one_spring"
+    assert [kind for kind in TROUBLES if f"| `{kind}` |" not in page] == []
+
+
 @pytest.mark.parametrize("name", list(shipped()))
 def test_every_shipped_scenario_is_valid_and_has_a_line_about_it(name: str) -> None:
     scenario = load_scenario(shipped()[name])
 
     assert scenario.name == name
     assert scenario.summary
+    assert "\n" not in scenario.summary
+
+
+@pytest.mark.parametrize("name", list(shipped()))
+def test_every_shipped_scenario_can_be_played_from_its_first_day_to_its_last(
+    name: str, tmp_path: Path
+) -> None:
+    scenario = load_scenario(shipped()[name])
+    world = World(scenario, scenario.seed, LIVE)
+    days = np.arange(-scenario.history_days, 4) * DAY_MS + LIVE + HOUR_MS
+    write_truth(tmp_path / "truth.csv", world)
+    with (tmp_path / "truth.csv").open(encoding="utf-8") as file:
+        kinds = [row["type"] for row in csv.DictReader(file)]
+
+    for device in scenario.devices():
+        for channel, values in world.measure(device, days.astype(np.int64)).items():
+            assert np.isfinite(values).all(), (device, channel)
+    assert len(kinds) >= len(scenario.trouble) > 0
+
+
+def test_the_year_at_one_kahriz_holds_every_trouble_of_water_and_sensors_once() -> None:
+    year = load_scenario(find_scenario("year_at_one_kahriz"))
+    played = [t.kind for t in year.trouble if isinstance(t, WaterTrouble | SensorTrouble)]
+    there_are = [
+        kind
+        for kind in TROUBLES
+        if issubclass(plugins.load("trouble", kind, TROUBLES), WaterTrouble | SensorTrouble)
+    ]
+
+    assert sorted(played) == sorted(there_are)
+
+
+def test_nothing_in_the_quiet_year_may_alarm_and_everything_lies_in_its_history() -> None:
+    quiet = load_scenario(find_scenario("quiet_year"))
+
+    assert all(trouble.is_natural for trouble in quiet.trouble)
+    assert all(-24 * quiet.history_days < t.at_h < -t.duration_h for t in quiet.trouble)
 
 
 def test_the_three_kahrizes_are_those_of_the_example_registry() -> None:
@@ -123,6 +183,18 @@ def test_the_three_kahrizes_are_those_of_the_example_registry() -> None:
     assert {d: set(spec.channels) for d, (_, spec) in played.items()} == {
         device: set(channels) for device, channels in registry.channels.items()
     }
+
+
+@pytest.mark.parametrize("name", list(shipped()))
+def test_the_service_can_be_told_of_every_device_of_a_scenario(name: str, tmp_path: Path) -> None:
+    scenario = load_scenario(shipped()[name])
+    (tmp_path / "sites.toml").write_text(sites_toml(scenario), encoding="utf-8")
+    registry = load_registry(tmp_path / "sites.toml")
+
+    assert {d: set(spec.channels) for d, (_, spec) in scenario.devices().items()} == {
+        device: set(channels) for device, channels in registry.channels.items()
+    }
+    assert all(kahriz.delivery for kahriz in registry.kahriz)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from firmware_sim.chance import Floats, TimesMs, key, uniform
 from firmware_sim.hydrology import DAY_MS, HOUR_MS
@@ -49,6 +49,12 @@ class IllegalTap(WaterTrouble):
     severity: float = Field(0.15, gt=0, le=5)
     from_h: float | None = Field(None, ge=0, lt=24)
     to_h: float | None = Field(None, gt=0, le=24)
+
+    @model_validator(mode="after")
+    def _both_hours_or_none(self) -> IllegalTap:
+        if (self.from_h is None) != (self.to_h is None):
+            raise ValueError("give from_h and to_h, or neither")
+        return self
 
     def lost(self, time_ms: TimesMs, local_ms: TimesMs) -> Floats:
         """Take it in its hours."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from firmware_sim.chance import Floats, TimesMs
 from firmware_sim.demand import Delivery, Reservoir
@@ -179,6 +180,11 @@ def test_taps_without_hours_differ_from_one_another() -> None:
         nights.add(bool(seen.loss_lps[0] > 0))
 
     assert nights == {True, False}
+
+
+def test_a_tap_with_half_of_its_hours_is_refused() -> None:
+    with pytest.raises(ValidationError, match="from_h and to_h, or neither"):
+        befallen("illegal_tap", 10, 0.2, from_h=20)
 
 
 def test_over_use_empties_the_tank_by_day_and_leaves_the_nights_as_they_were() -> None:

@@ -1,9 +1,10 @@
-"""Rain and snowmelt: what the sky gives, to one kahriz or to all that share its climate.
+"""Rain, snowmelt, trees: what the sky gives and takes, at one kahriz or all that share a climate.
 
 A rain soaks in within hours and is given back by the fissures within days: two linear stores, one
 after the other, so a rain of height h adds h (exp(-t/f) - exp(-t/u)) with f = `rain_recession_d`
 and 1/u = 1/`rain_rise_h` + 1/f. Its water, h (f - u), and what is still to come of it are known
-exactly, so the budget closes without an integral. Meltwater comes and goes within its day.
+exactly, so the budget closes without an integral. Meltwater comes and goes within its day. Trees
+over the gallery drink by day in summer: a comb that no pump has made.
 
 Neighbours with the same `climate` have the same rains at the same instants and the same snow in
 the same year; how much of it each gets is its own `rain_lps` and `melt_lps`.
@@ -21,6 +22,7 @@ from firmware_sim.chance import Floats, TimesMs, key, uniform
 from firmware_sim.hydrology import DAY_MS, HOUR_MS, ORIGIN_MS, YEAR_DAYS, Source, year_part
 
 _AHEAD_DAYS = 256
+_MIDSUMMER_DAY = 196.0
 
 
 class Rain:
@@ -126,3 +128,10 @@ def melt_discharge(source: Source, seed: int, time_ms: TimesMs) -> Floats:
     bump = np.exp(-0.5 * (away / source.melt_days) ** 2)
     daily = 1.0 + 0.1 * np.sin(2.0 * np.pi * (time_ms % DAY_MS) / DAY_MS)
     return np.asarray(source.melt_lps * snow * bump * daily)
+
+
+def thirst_of_trees(source: Source, time_ms: TimesMs) -> Floats:
+    """Return how much roots drink (n,), 0 to 1: nothing by night, nothing in winter."""
+    summer = np.cos(2.0 * np.pi * year_part(time_ms, _MIDSUMMER_DAY) / YEAR_DAYS)
+    day = 0.5 + 0.5 * np.cos(2.0 * np.pi * (time_ms - source.trees_h * HOUR_MS) / DAY_MS)
+    return np.asarray(np.maximum(summer, 0.0) * day**2)

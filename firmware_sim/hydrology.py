@@ -61,6 +61,10 @@ class Source(BaseModel):
     """Snowmelt at its height in a usual year [L/s]."""
     melt_day: float = Field(100.0, ge=0, le=366)
     melt_days: float = Field(15.0, gt=0, le=45)
+    trees: float = Field(0.0, ge=0, le=0.5)
+    """Part of the discharge that roots drink on an afternoon at the height of summer."""
+    trees_h: float = Field(11.0, ge=0, lt=24)
+    """Hour (UTC) at which they drink most; 11 is 15 local time in Baku."""
     noise: float = Field(0.006, ge=0, le=0.2)
     """Natural variation within hours, standard deviation as a part of the discharge."""
 
@@ -113,7 +117,7 @@ class Water:
     source_lps: Floats
     """What the gallery would give if it were free."""
     elsewhere_lps: Floats
-    """What leaves the aquifer by tube wells or other ways."""
+    """What the ground gives to tube wells, roots, or other ways."""
     outlet_lps: Floats
     mother_well_stage_m: Floats
     shaft_stage_m: Floats

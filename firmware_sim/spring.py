@@ -6,7 +6,7 @@ import numpy as np
 
 from firmware_sim.aquifer import Aquifer, Outlet
 from firmware_sim.chance import Floats, TimesMs, breath, key, normal, smooth
-from firmware_sim.climate import Rain, melt_discharge
+from firmware_sim.climate import Rain, melt_discharge, thirst_of_trees
 from firmware_sim.hydrology import DAY_MS, HOUR_MS, Shaft, Shafts, Source, Water, warmth
 from firmware_sim.trouble.water import Befalling, WaterTrouble
 
@@ -68,7 +68,7 @@ class Spring:
         water.storage_m3 = self._aquifer.storage(time_ms)
         water.storage_m3 += self._rain.storage(time_ms)
         given = natural + flood
-        water.source_lps = given * self._befalling.product(WaterTrouble.captured, time_ms)
+        water.source_lps = given * self._captured(time_ms)
         water.elsewhere_lps = given - water.source_lps
         passing = self._befalling.product(WaterTrouble.passing, time_ms)
         water.outlet_lps = water.source_lps * passing
@@ -105,9 +105,15 @@ class Spring:
     def _kept(self, time_ms: TimesMs) -> Floats:
         """Return the part (n,) of what the ground gives that stays behind in the gallery."""
         passing = self._befalling.product(WaterTrouble.passing, time_ms)
-        captured = self._befalling.product(WaterTrouble.captured, time_ms)
         flooded = self._befalling.total(WaterTrouble.flooded, time_ms)
-        return (1.0 + flooded) * captured * (1.0 - passing)
+        return (1.0 + flooded) * self._captured(time_ms) * (1.0 - passing)
+
+    def _captured(self, time_ms: TimesMs) -> Floats:
+        """Return the part (n,) of what the ground gives that the gallery gets."""
+        captured = self._befalling.product(WaterTrouble.captured, time_ms)
+        if self._source.trees:
+            captured *= 1.0 - self._source.trees * thirst_of_trees(self._source, time_ms)
+        return captured
 
     def _melt(self, time_ms: TimesMs) -> Floats:
         if not self._source.melt_lps:

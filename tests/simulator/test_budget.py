@@ -47,6 +47,7 @@ def sources(draw: st.DrawFn) -> Source:
         rain_rise_h=draw(parts(1, 100)),
         melt_lps=lps * draw(parts(0, 0.5)),
         melt_day=draw(parts(0, 366)),
+        trees=draw(parts(0, 0.3)),
         noise=draw(parts(0, 0.02)),
     )
 

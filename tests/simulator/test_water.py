@@ -259,6 +259,20 @@ def test_rain_comes_in_its_season_and_snow_melts_in_spring() -> None:
     assert min(by_month[8:11]) < 5.3
 
 
+def test_trees_drink_on_summer_afternoons_and_neither_by_night_nor_in_winter() -> None:
+    source = Source(discharge_lps=5, season="flat", rains_per_year=0, noise=0, trees=0.08)
+    hours_of_year = LIVE // DAY_MS * DAY_MS + np.arange(365 * 24) * HOUR_MS
+    water = spring(source).water(hours_of_year)
+    lps = water.outlet_lps.reshape(365, 24)
+    month = (hours_of_year[::24] / DAY_MS % YEAR_DAYS // (YEAR_DAYS / 12)).astype(int)
+
+    assert lps[month == 6].min() == pytest.approx(5 * 0.92, rel=0.01)
+    assert set(lps[month == 6].argmin(axis=1).tolist()) == {11}
+    assert lps[month == 6].max() == pytest.approx(5)
+    assert lps[month == 0] == pytest.approx(5)
+    assert water.outlet_lps + water.elsewhere_lps == pytest.approx(5)
+
+
 def test_no_water_is_known_before_the_year_2000() -> None:
     with pytest.raises(ValueError, match="no water before 2000"):
         spring(Source(discharge_lps=5)).water(np.array([0], dtype=np.int64))

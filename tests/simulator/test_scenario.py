@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,17 @@ def test_the_year_at_one_kahriz_holds_every_trouble_of_water_and_sensors_once() 
     ]
 
     assert sorted(played) == sorted(there_are)
+
+
+def test_a_year_of_a_kahriz_with_everything_in_it_costs_less_than_three_seconds() -> None:
+    year = load_scenario(find_scenario("year_at_one_kahriz"))
+    world = World(year, 1, LIVE)
+    times = LIVE + np.arange(-365 * 96, 0, dtype=np.int64) * (DAY_MS // 96)
+    begin = time.perf_counter()
+    for device in year.devices():
+        world.measure(device, times)
+
+    assert time.perf_counter() - begin < 3.0
 
 
 def test_nothing_in_the_quiet_year_may_alarm_and_everything_lies_in_its_history() -> None:

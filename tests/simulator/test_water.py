@@ -18,10 +18,12 @@ from firmware_sim.hydrology import (
     Shaft,
     Shafts,
     Source,
+    Water,
     season_factor,
 )
 from firmware_sim.scenario import Scenario, find_scenario, load_scenario
 from firmware_sim.spring import Spring
+from firmware_sim.trouble.gallery import Blockage
 from firmware_sim.trouble.ground import Drought
 from firmware_sim.trouble.water import Befalling, WaterTrouble
 from firmware_sim.world import World
@@ -271,6 +273,19 @@ def test_trees_drink_on_summer_afternoons_and_neither_by_night_nor_in_winter() -
     assert lps[month == 6].max() == pytest.approx(5)
     assert lps[month == 0] == pytest.approx(5)
     assert water.outlet_lps + water.elsewhere_lps == pytest.approx(5)
+
+
+def test_years_that_were_forgotten_are_the_same_when_they_are_asked_for_again() -> None:
+    source = Source(discharge_lps=5, rain_lps=0.3, melt_lps=1)
+    collapse = Blockage(kind="blockage", at_h=-24 * 3000, duration_h=500, live_start_ms=LIVE)
+    one = spring(source, None, collapse)
+    long_ago = LIVE - 3000 * DAY_MS + np.arange(0, 40 * DAY_MS, DAY_MS // 4)
+    first = one.water(long_ago)
+    one.water(hours(0, 5))
+    again = one.water(long_ago)
+
+    for name in Water.__slots__:
+        assert (getattr(first, name) == getattr(again, name)).all(), name
 
 
 def test_no_water_is_known_before_the_year_2000() -> None:

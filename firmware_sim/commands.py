@@ -13,10 +13,12 @@ import typer
 
 from firmware_sim.credentials import passwords_of
 from firmware_sim.device import Broker
+from firmware_sim.record import record, recorded_span
 from firmware_sim.registry import sites_toml
 from firmware_sim.replay import Mapped, Recording, read_recording, replay
 from firmware_sim.run import Options, Play
 from firmware_sim.scenario import find_scenario, load_scenario, shipped
+from firmware_sim.world import World
 from kahriz import logs
 from kahriz.clock import to_ms
 from kahriz.errors import ConfigError
@@ -41,6 +43,7 @@ def application() -> typer.Typer:
     app.command("run")(run)
     app.command("scenarios")(scenarios)
     app.command("sites")(sites)
+    app.command("record")(record_scenario)
     app.command("replay")(replay_file)
     return app
 
@@ -110,6 +113,25 @@ def sites(
     Example: kahriz sim sites district > sites.toml
     """
     typer.echo(sites_toml(load_scenario(find_scenario(scenario))))
+
+
+def record_scenario(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name, or a TOML file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the series and their truth.")],
+    seed: Annotated[int | None, typer.Option(help="Other chance than the scenario's.")] = None,
+    live: Annotated[
+        str, typer.Option(help="Instant the troubles' hours count from; the history is before.")
+    ] = "2026-01-01",
+) -> None:
+    """Write what a scenario's sensors say, and the truth, as a folder of CSV: no broker needed.
+
+    Example: kahriz sim record quiet_year --out var/quiet_year
+    """
+    played = load_scenario(find_scenario(scenario))
+    live_ms = to_ms(_instant("--live", live) or datetime.now(UTC))
+    world = World(played, played.seed if seed is None else seed, live_ms)
+    for path in record(out, world, *recorded_span(world, live_ms)):
+        typer.echo(path)
 
 
 def replay_file(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeGuard
 
@@ -62,6 +61,11 @@ class World:
         befalling = Befalling([t for t in self.troubles if _befalls(t, kahriz)])
         spring = Spring(kahriz.source, kahriz.shafts, seed, sky, befalling)
         return Village(spring, kahriz.delivery, seed, befalling)
+
+    def troubles_at(self, kahriz: KahrizSpec) -> list[Trouble]:
+        """Return what happens at a kahriz: to its water, or to a device of it."""
+        devices = {device.id for device in kahriz.device}
+        return [t for t in self.troubles if t.device in devices or _befalls(t, kahriz)]
 
     def due(self, device: str, after_ms: int, now_ms: int, interval_ms: int) -> TimesMs:
         """Return the instants (n,) in (after, now] on the grid of whole intervals since 1970."""
@@ -145,19 +149,11 @@ def write_truth(path: Path, world: World) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["series", "start", "end", "type", "channel", "severity", "peak", "device"])
-        for trouble in sorted(world.troubles, key=lambda t: t.start_ms):
+        rows = ((k, t) for k in world.scenario.kahriz for t in world.troubles_at(k))
+        for kahriz, trouble in sorted(rows, key=lambda row: row[1].start_ms):
             times = [_bare(ms) for ms in (trouble.start_ms, trouble.end_ms, trouble.peak_ms)]
             what = [trouble.kind, trouble.channel, trouble.severity]
-            for kahriz in _befallen(world.scenario, trouble):
-                table.writerow([kahriz, *times[:2], *what, times[2], trouble.device])
-
-
-def _befallen(scenario: Scenario, trouble: Trouble) -> Iterator[str]:
-    """Yield the kahrizes a trouble happens at."""
-    if trouble.device:
-        yield scenario.devices()[trouble.device][0].id
-    else:
-        yield from (k.id for k in scenario.kahriz if _befalls(trouble, k))
+            table.writerow([kahriz.id, *times[:2], *what, times[2], trouble.device])
 
 
 def _bare(time_ms: int) -> str:

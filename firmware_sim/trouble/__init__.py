@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from firmware_sim.chance import Floats, TimesMs
+from firmware_sim.chance import Floats, TimesMs, key, uniform
 from firmware_sim.hydrology import HOUR_MS
 
 TROUBLES: dict[str, str] = {
@@ -107,6 +107,11 @@ class Trouble(BaseModel):
     def hours_since_end(self, time_ms: TimesMs) -> Floats:
         """Return hours (n,) since its end, 0 before."""
         return np.maximum(time_ms - self.end_ms, 0) / HOUR_MS
+
+    def luck(self) -> float:
+        """Return a chance in (0, 1) that is its own, for what a scenario does not say."""
+        of = key(0, self.kind, self.kahriz, self.device, self.channel)
+        return float(uniform(of, np.array([round(self.at_h * HOUR_MS)], np.int64))[0])
 
     def change_values(self, values: Floats, time_ms: TimesMs, measure: Measure) -> Floats:
         """Return what the troubled sensor says (n,) instead of `values` (n,)."""

@@ -6,6 +6,8 @@ comes once the way is free.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
@@ -25,9 +27,12 @@ class Blockage(WaterTrouble):
     within `clear_min`, the stored water runs off as a turbid surge and the shaft empties.
     """
 
+    dammed_m: ClassVar[tuple[float, float]] = (0.1, 1.0)
+    """Between what chance chooses `rise_m` where nobody says it, times the severity."""
+
     severity: float = Field(0.6, gt=0, le=1)
     onset_min: float = Field(10.0, gt=0)
-    rise_m: float = Field(0.35, ge=0)
+    rise_m: float | None = Field(None, ge=0)
     rise_h: float = Field(1.5, gt=0)
     clear_min: float = Field(20.0, gt=0)
     surge: float = Field(0.25, ge=0, le=5)
@@ -44,6 +49,14 @@ class Blockage(WaterTrouble):
     def peak_ms(self) -> int:
         """When it is shut."""
         return min(self.start_ms + round(self.onset_min / 60 * HOUR_MS), self.end_ms)
+
+    @property
+    def height_m(self) -> float:
+        """How high the water comes to stand behind it."""
+        if self.rise_m is not None:
+            return self.rise_m
+        low, high = self.dammed_m
+        return self.severity * (low + (high - low) * self.luck())
 
     def closed(self, time_ms: TimesMs) -> Floats:
         """Return how far it has shut (n,), 0 to 1, as if nobody ever cleared it."""
@@ -67,7 +80,7 @@ class Blockage(WaterTrouble):
         since = np.minimum(self.hours_since_start(time_ms), self.duration_h)
         stored = 1.0 - np.exp(-3.0 * since / self.rise_h)
         emptied = np.exp(-2.0 * self.hours_since_end(time_ms) / self.surge_h)
-        return np.asarray(self.rise_m * stored * emptied)
+        return np.asarray(self.height_m * stored * emptied)
 
     def stirred_ntu(self, time_ms: TimesMs) -> Floats:
         """Cloud the water when it falls in, and more when it breaks through."""
@@ -83,7 +96,6 @@ class GradualBlockage(Blockage):
 
     severity: float = Field(0.4, gt=0, le=1)
     ramp: float = Field(0.7, gt=0, le=1)
-    rise_m: float = Field(0.2, ge=0)
     surge: float = Field(0.15, ge=0, le=5)
     surge_h: float = Field(2.0, gt=0)
 
@@ -99,7 +111,7 @@ class GradualBlockage(Blockage):
     def raised_m(self, time_ms: TimesMs) -> Floats:
         """Rise as it closes."""
         emptied = np.exp(-2.0 * self.hours_since_end(time_ms) / self.surge_h)
-        return np.asarray(self.rise_m * self.closed(time_ms) * emptied)
+        return np.asarray(self.height_m * self.closed(time_ms) * emptied)
 
     def stirred_ntu(self, time_ms: TimesMs) -> Floats:
         """Cloud the water a little while it closes, and when it is cleared."""
@@ -116,7 +128,7 @@ class Silting(GradualBlockage):
 
     severity: float = Field(0.25, gt=0, le=1)
     ramp: float = Field(1.0, gt=0, le=1)
-    rise_m: float = Field(0.1, ge=0)
+    dammed_m: ClassVar[tuple[float, float]] = (0.1, 0.5)
     clear_min: float = Field(1440.0, gt=0)
     surge: float = Field(0.0, ge=0, le=5)
     surge_h: float = Field(24.0, gt=0)

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from firmware_sim.chance import Floats, TimesMs, key, uniform
-from firmware_sim.hydrology import DAY_MS, HOUR_MS
+from firmware_sim.chance import Floats, TimesMs
+from firmware_sim.hydrology import DAY_MS
 from firmware_sim.trouble.water import WaterTrouble
 
 _FOR_EVER_MS = 1 << 60
@@ -173,7 +173,7 @@ class Overabstraction(WaterTrouble):
 
     def _drawdown(self, time_ms: TimesMs) -> Floats:
         """Return how far the gallery feels the pump (n,), 0 to 1: it lags behind by `lag_h`."""
-        pump_h = self.pump_h or 8.0 + 10.0 * self._chance()
+        pump_h = self.pump_h or 8.0 + 10.0 * self.luck()
         since = self._pumped_h(time_ms)
         day, hour = np.divmod(since, 24.0)
         # What is left of the day before; what is left of two days before is nothing.
@@ -182,7 +182,3 @@ class Overabstraction(WaterTrouble):
         filled = 1.0 - (1.0 - left) * np.exp(-np.minimum(hour, pump_h) / self.lag_h)
         felt = filled * np.exp(-np.maximum(hour - pump_h, 0.0) / self.lag_h)
         return np.asarray(felt * np.exp(-self.hours_since_end(time_ms) / self.lag_h))
-
-    def _chance(self) -> float:
-        of = key(0, self.kind, self.kahriz, str(self.at_h))
-        return float(uniform(of, np.array([self.start_ms // HOUR_MS], np.int64))[0])

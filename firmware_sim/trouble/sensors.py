@@ -76,8 +76,7 @@ class Bias(SensorTrouble):
     def sign(self) -> float:
         """Which side it is, 1 or -1."""
         if self.towards is None:
-            of = np.array([self.start_ms // HOUR_MS], np.int64)
-            return -1.0 if uniform(self.chance, of)[0] < 0.5 else 1.0
+            return -1.0 if self.luck() < 0.5 else 1.0
         return 1.0 if self.towards == "up" else -1.0
 
     def amount(self, time_ms: TimesMs) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from firmware_sim.chance import Floats, TimesMs, key, uniform
+from firmware_sim.chance import Floats, TimesMs
 from firmware_sim.hydrology import DAY_MS, HOUR_MS
 from firmware_sim.trouble.water import WaterTrouble
 
@@ -64,11 +64,10 @@ class IllegalTap(WaterTrouble):
     def _hours(self) -> tuple[float, float]:
         if self.from_h is not None and self.to_h is not None:
             return self.from_h, self.to_h
-        of = key(0, self.kind, self.kahriz, str(self.at_h))
-        chance = float(uniform(of, np.array([self.start_ms // HOUR_MS], np.int64))[0])
-        if chance < 0.5:
+        luck = self.luck()
+        if luck < 0.5:
             return 0.0, 24.0
-        return (20.0, 6.0) if chance < 0.8 else (6.0, 20.0)
+        return (20.0, 6.0) if luck < 0.8 else (6.0, 20.0)
 
 
 class OverUse(WaterTrouble):

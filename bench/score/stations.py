@@ -112,11 +112,15 @@ def random_kahriz(name: str, chance: np.random.Generator) -> KahrizSpec:
         season="recession" if chance.random() < 0.7 else "sinusoid",
         swing=chance.uniform(0.05, 0.3),
         peak_day=chance.uniform(90, 170),
+        recession="maillet" if chance.random() < 0.7 else "boussinesq",
+        recession_d=chance.uniform(60, 180),
         rains_per_year=chance.uniform(15, 60),
+        rain_swing=chance.uniform(0.0, 0.7),
         rain_lps=lps * chance.uniform(0.01, 0.06),
         rain_rise_h=chance.uniform(8, 30),
         rain_recession_d=chance.uniform(3, 9),
         melt_lps=lps * chance.uniform(0.0, 0.2),
+        trees=chance.uniform(0.01, 0.05) if chance.random() < 0.3 else 0.0,
         noise=chance.uniform(0.003, 0.01),
     )
     shaft = Shaft(

@@ -30,7 +30,7 @@ FLOORS: dict[str, tuple[Contestant, Floor]] = {
     "Hampel": (
         peer(PEERS["Hampel"]),
         # It sees what is sudden, and neither droughts, silting nor leaks.
-        Floor((0.5, 0.9), (0.45, 0.75), (0.05, 0.4), (0.4, 0.7)),
+        Floor((0.4, 0.8), (0.3, 0.6), (0.05, 0.4), (0.35, 0.65)),
     ),
 }
 

@@ -83,6 +83,8 @@ class Delivery(BaseModel):
                 raise ValueError(
                     f"turn {[start, end, share]}: not 0 <= from < to <= 24, share 0..1"
                 )
+        if self.turn_days and self.pattern != "turns":
+            raise ValueError(f"turn_days are for pattern 'turns', not {self.pattern!r}")
         for part in self.turn_days:
             if not 0 <= part <= 1:
                 raise ValueError(f"turn_days {list(self.turn_days)}: not all 0..1")

@@ -55,11 +55,12 @@ def sources(draw: st.DrawFn) -> Source:
 @st.composite
 def deliveries(draw: st.DrawFn, lps: float) -> Delivery:
     volume = lps * draw(parts(1, 100))
+    pattern = draw(st.sampled_from(["drinking", "turns"]))
     return Delivery(
-        pattern=draw(st.sampled_from(["drinking", "turns"])),
+        pattern=pattern,
         mean_lps=lps * draw(parts(0, 1.5)),
         turns_h=((4.5, 11, 0.9), (11, 19.25, 0.7)),
-        turn_days=draw(st.sampled_from([(), (1.0, 0.0, 0.5)])),
+        turn_days=draw(st.sampled_from([(), (1.0, 0.0, 0.5)])) if pattern == "turns" else (),
         noise=draw(parts(0, 0.1)),
         reservoir=draw(st.sampled_from([None, Reservoir(volume_m3=volume)])),
         summer=draw(parts(0, 0.5)),

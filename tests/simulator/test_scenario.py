@@ -72,6 +72,7 @@ def test_a_small_scenario_is_read(tmp_path: Path) -> None:
         ),
         ('"blockage"', '"blokage"', "unknown kind 'blokage' (did you mean 'blockage'?)"),
         ('kahriz = "k"', 'kahriz = "kk"', "unknown kahriz 'kk' (did you mean 'k'?)"),
+        ('id = "k"\n', 'id = "k"\ndelivery = { turn_days = [1, 0] }\n', "for pattern 'turns'"),
         ('kahriz = "k"', 'climate = "hills"', "unknown climate 'hills'"),
         ('kahriz = "k"', 'kahriz = "k"\nclimate = "c"', "names a kahriz and a climate"),
         ('kahriz = "k"', 'kahriz = "k"\ndevice = "k-outlet"', "befalls the water"),

@@ -7,7 +7,6 @@ fits in memory and a backlog is cut into payloads without touching single object
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -175,20 +174,32 @@ class RingBuffer:
         run = self._run(boot)
         return None if run is None or run.head >= len(run) else run.first + run.head
 
-    @property
-    def oldest_ms(self) -> int | None:
-        """Return the instant of the oldest reading held; None when nothing is."""
-        run = next((r for r in self._runs if r.head < len(r)), None)
-        return None if run is None else run.time_ms[run.head]
+    def newest(self) -> dict[int, int]:
+        """Return the newest sequence number of each boot held."""
+        return {run.boot: run.first + len(run) - 1 for run in self._runs if run.head < len(run)}
 
-    def held_until(self, time_ms: int) -> int:
-        """Return how many of the readings held were measured at `time_ms` or before."""
-        return sum(
-            (n := bisect_right(run.time_ms, time_ms, run.head))
-            - run.head
-            - run.state.count(_FREED, run.head, n)
-            for run in self._runs
-        )
+    def held_up_to(self, newest: Mapping[int, int]) -> int:
+        """Return how many are held of those that were there when `newest` was asked for."""
+        n = 0
+        for run in self._runs:
+            end = min(newest.get(run.boot, -1) + 1 - run.first, len(run))
+            if end > run.head:
+                n += end - run.head - run.state.count(_FREED, run.head, end)
+        return n
+
+    def forget(self) -> list[Span]:
+        """Forget everything; return what was still held, by boot."""
+        gone: list[Span] = []
+        for run in self._runs:
+            lo = run.head
+            while lo < len(run):
+                hi = run.state.find(_FREED, lo)
+                hi = len(run) if hi < 0 else hi
+                gone += [Span(run.boot, run.first + lo, run.first + hi - 1)] if hi > lo else []
+                lo = hi + 1
+            self._free(run, run.head, len(run))
+        self._forget_empty()
+        return gone
 
     def oldest_waiting(self, most: int) -> Span | None:
         """Return the oldest readings not on their way, at most `most`, without a hole in them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import resource
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ from firmware_sim.device import Broker
 from firmware_sim.record import record, recorded_span
 from firmware_sim.registry import sites_toml
 from firmware_sim.replay import Mapped, Recording, read_recording, replay
-from firmware_sim.run import Options, Play
+from firmware_sim.run import Options, Outcome, Play
 from firmware_sim.scenario import find_scenario, load_scenario, shipped
 from firmware_sim.world import World
 from kahriz import logs
@@ -62,6 +64,10 @@ def run(
     history: Annotated[
         float | None, typer.Option(min=0, max=3660, help="Days delivered as a backlog first.")
     ] = None,
+    for_: Annotated[
+        str | None,
+        typer.Option("--for", help="Stop after so much pretended time: 90m, 12h, 30d."),
+    ] = None,
     host: Host = "127.0.0.1",
     port: Port = 1883,
     credentials: Credentials = None,
@@ -74,11 +80,14 @@ def run(
         typer.Option(envvar="KAHRIZ_CLOCK__STARTED", help="Real instant the time runs from."),
     ] = None,
 ) -> None:
-    """Play a scenario: its history as a backlog, then live, until SIGINT or SIGTERM.
+    """Play a scenario: its history as a backlog, then live, until SIGINT, SIGTERM or --for.
 
-    Example: kahriz sim run three_kahrizes --speed 300
+    Exit 1 if --for is over and devices that reach the broker still hold readings.
+
+    Example: kahriz sim run three_kahrizes --speed 3600 --for 2d
     """
     logs.setup()
+    _let_many_connect()
     is_stopped = _until_signal()
     if not speed > 0:
         raise ConfigError("--speed", f"{speed} is not above 0")
@@ -92,8 +101,22 @@ def run(
         speed,
         _instant("--origin", origin),
         _instant("--started", started),
+        None if for_ is None else _duration_ms("--for", for_),
     )
-    Play(options).run(is_stopped)
+    play = Play(options)
+    done = play.run(is_stopped)
+    typer.echo(f"{play.scenario.name}: {_said_of(done)}; ledger and truth in {play.state}")
+    raise typer.Exit(1 if done.owed else 0)
+
+
+def _said_of(done: Outcome) -> str:
+    n = done.counts
+    said = (
+        f"{n['measured']} measured, {n['sent']} sent, {n['app_acked']} acknowledged, "
+        f"{n['held']} held, {n['refused']} refused, {n['lost']} lost"
+    )
+    why = f": {done.refusal}" if done.refusal else ""
+    return said + (f" ({done.owed} not delivered in time{why})" if done.owed else "")
 
 
 def scenarios() -> None:
@@ -193,6 +216,23 @@ def replay_file(
 def _shifted(recording: Recording, *, is_paced: bool) -> Recording:
     now_ms = to_ms(datetime.now(UTC))
     return recording.shifted(now_ms - int(recording.time_ms[0 if is_paced else -1]))
+
+
+_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _duration_ms(option: str, text: str) -> int:
+    said = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if said is None or not float(said[1]) > 0:
+        raise ConfigError(option, f"{text!r} is no time above 0", "such as 90m, 12h, 30d")
+    return round(float(said[1]) * _UNITS_MS[said[2]])
+
+
+def _let_many_connect() -> None:
+    """Allow as many connections as the system lets one process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _instant(option: str, text: str | None) -> datetime | None:

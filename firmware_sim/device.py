@@ -28,8 +28,11 @@ _KEEPALIVE_S = 30
 _CONNECT_TIMEOUT_S = 1.5
 _CONNACK_TIMEOUT_S = 10.0
 _BACKOFF_S = (0.5, 30.0)
+_STEADY_S = 5.0
+"""A connection that held so long ends the growing of the pauses."""
 _WRONG_PROTOCOL = 132
 _NOBODY_LISTENS = 16
+_FAILURE = 128
 _OFFLINE = json.dumps({"status": "offline"})
 _ONLINE = json.dumps({"status": "online", "fw": FIRMWARE})
 
@@ -57,6 +60,9 @@ class Hears(Protocol):
     def broker_took(self, mid: int, *, nobody_listens: bool) -> None:
         """Note that the broker acknowledged message `mid`."""
 
+    def broker_refused(self, mid: int) -> None:
+        """Note that the broker answered message `mid` with a failure."""
+
 
 class Loop(Protocol):
     """Watches sockets for a connection."""
@@ -81,6 +87,8 @@ class Link:
         Who is told, who watches the socket.
     once
         Says a broker's refusal once for the fleet, not for each try.
+    chance
+        Of the pauses between its tries.
     """
 
     def __init__(
@@ -91,6 +99,7 @@ class Link:
         ears: Hears,
         loop: Loop,
         once: Once,
+        chance: int = 0,
     ) -> None:
         self._device = device
         self._broker = broker
@@ -98,12 +107,13 @@ class Link:
         self._ears = ears
         self._loop = loop
         self._once = once
-        self._jitter = random.Random(device)
+        self._jitter = random.Random(chance)
         self._protocol = paho.MQTTv5
         self._client: paho.Client | None = None
         self._tries = 0
         self._next_try = 0.0
         self._deadline = 0.0
+        self._wall = self._up_since = 0.0
         self._wants_line = True
         self._last_mid = -1
         self.is_up = False
@@ -117,6 +127,9 @@ class Link:
 
     def keep(self, wall: float) -> None:
         """Do what is due: connect, ping, notice that the broker went silent."""
+        self._wall = wall
+        if self.is_up and wall - self._up_since >= _STEADY_S:
+            self._tries = 0
         if self._client is None:
             if self._wants_line and wall >= self._next_try:
                 self._connect(wall)
@@ -220,7 +233,7 @@ class Link:
         if reason.is_failure:
             self._refused(reason)
             return
-        self.is_up, self.refusal, self._tries = True, "", 0
+        self.is_up, self.refusal, self._up_since = True, "", self._wall
         self._once.worked(f"broker {self._broker.host}:{self._broker.port}")
         client.subscribe([(f"{self.root}/down/ack", 1), (f"{self.root}/down/config", 1)])
         client.publish(f"{self.root}/status", _ONLINE, qos=1, retain=True)
@@ -257,7 +270,11 @@ class Link:
     ) -> None:
         if mid == self._last_mid:
             client.disconnect()
-        self._ears.broker_took(mid, nobody_listens=reason.value == _NOBODY_LISTENS)
+        if reason.value >= _FAILURE:
+            self._once.failed(f"device {self._device} at the broker", str(reason))
+            self._ears.broker_refused(mid)
+        else:
+            self._ears.broker_took(mid, nobody_listens=reason.value == _NOBODY_LISTENS)
 
 
 def _close(client: paho.Client) -> None:

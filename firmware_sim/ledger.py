@@ -28,14 +28,19 @@ CREATE TABLE IF NOT EXISTS device (
     device TEXT PRIMARY KEY, boot INTEGER NOT NULL, last_ms INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reading (
     device TEXT NOT NULL, boot INTEGER NOT NULL, seq INTEGER NOT NULL,
-    time_ms INTEGER NOT NULL, "values" TEXT NOT NULL,  -- JSON: channel -> value
+    time_ms INTEGER NOT NULL,                          -- when it was measured
+    said_ms INTEGER NOT NULL,                          -- when the device says it was
+    "values" TEXT NOT NULL,                            -- JSON: channel -> value
     sent INTEGER NOT NULL DEFAULT 0,                   -- times
     app_acked INTEGER NOT NULL DEFAULT 0,              -- 1: the service has it for good
-    gone TEXT,                                         -- overwritten | broker_acked
+    gone TEXT,                                         -- why the device forgot it: see Gone
     PRIMARY KEY (device, boot, seq)) WITHOUT ROWID;
 """
 _SPAN = "WHERE device = ? AND boot = ? AND seq BETWEEN ? AND ?"
 _HELD = "app_acked = 0 AND gone IS NULL"
+
+Gone = Literal["overwritten", "broker_acked", "lost", "refused"]
+"""No room; the broker's word was enough; a start without flash; the service will not have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Held:
 
     boot: int
     seq: TimesMs
-    time_ms: TimesMs
+    said_ms: TimesMs
     columns: Mapping[str, Floats]
 
 
@@ -63,11 +68,19 @@ class Ledger:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_TABLES)
+            self._know_said()
             # Held all the time: a second simulator on the same state is refused at once.
             self._db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             hint = "does another simulator use it?" if "locked" in str(error) else ""
             raise ConfigError(f"ledger {path}", str(error), hint) from error
+
+    def _know_said(self) -> None:
+        """Give a ledger of an earlier version the column it lacks: clocks were right then."""
+        columns = [row[1] for row in self._db.execute("PRAGMA table_info(reading)")]
+        if "said_ms" not in columns:
+            self._db.execute("ALTER TABLE reading ADD COLUMN said_ms INTEGER NOT NULL DEFAULT 0")
+            self._db.execute("UPDATE reading SET said_ms = time_ms")
 
     def commit(self) -> None:
         """Make everything said so far durable against the end of this process."""
@@ -93,14 +106,14 @@ class Ledger:
         row = self._db.execute("SELECT value FROM scenario WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
-    def next_boot(self, device: str) -> int:
-        """Count one more start of the device, durably, and return the count."""
-        self._db.execute(
-            "INSERT INTO device VALUES (?, 1, NULL) ON CONFLICT DO UPDATE SET boot = boot + 1",
-            (device,),
-        )
+    def next_boot(self, device: str, first: int = 1) -> int:
+        """Count one more start of the device, durably, and return the count; `first` if none."""
+        row = self._db.execute(
+            "INSERT INTO device VALUES (?, ?, NULL) ON CONFLICT DO UPDATE SET boot = boot + 1"
+            " RETURNING boot",
+            (device, first),
+        ).fetchone()
         self.commit()
-        row = self._db.execute("SELECT boot FROM device WHERE device = ?", (device,)).fetchone()
         return int(row[0])
 
     def last_ms(self, device: str) -> int | None:
@@ -109,14 +122,20 @@ class Ledger:
         return None if row is None or row[0] is None else int(row[0])
 
     def measured(
-        self, device: str, span: Span, time_ms: TimesMs, columns: Mapping[str, Floats]
+        self,
+        device: str,
+        span: Span,
+        time_ms: TimesMs,
+        said_ms: TimesMs,
+        columns: Mapping[str, Floats],
     ) -> None:
-        """Write new readings (n,)."""
-        times = [int(t) for t in time_ms]
-        said = _as_json(columns)
-        rows = zip(range(span.first, span.last + 1), times, said, strict=True)
+        """Write new readings (n,): when they were measured, when the device says they were."""
+        times = time_ms.tolist()
+        numbers = range(span.first, span.last + 1)
+        rows = zip(numbers, times, said_ms.tolist(), _as_json(columns), strict=True)
         self._db.executemany(
-            'INSERT INTO reading (device, boot, seq, time_ms, "values") VALUES (?, ?, ?, ?, ?)',
+            'INSERT INTO reading (device, boot, seq, time_ms, said_ms, "values")'
+            " VALUES (?, ?, ?, ?, ?, ?)",
             ((device, span.boot, *row) for row in rows),
         )
         self._db.execute("UPDATE device SET last_ms = ? WHERE device = ?", (times[-1], device))
@@ -129,7 +148,7 @@ class Ledger:
         """Note that the service acknowledged these."""
         self._update("app_acked = 1", device, span)
 
-    def gone(self, device: str, span: Span, why: Literal["overwritten", "broker_acked"]) -> None:
+    def gone(self, device: str, span: Span, why: Gone) -> None:
         """Note that the device forgot these without the service's word."""
         self._update(f"gone = coalesce(gone, '{why}')", device, span)
 
@@ -144,19 +163,21 @@ class Ledger:
         ).fetchall()
         for (boot,) in boots:
             rows = self._db.execute(
-                'SELECT seq, time_ms, "values" FROM reading'
+                'SELECT seq, said_ms, "values" FROM reading'
                 f" WHERE device = ? AND boot = ? AND {_HELD} ORDER BY seq",
                 (device, boot),
             ).fetchall()
             yield _held(int(boot), rows, channels)
 
     def count(self) -> dict[str, int]:
-        """Return how many readings were measured, sent, acknowledged, overwritten."""
+        """Return how many readings were measured, and what became of them."""
         row = self._db.execute(
             "SELECT count(*), coalesce(sum(sent > 0), 0), coalesce(sum(app_acked), 0),"
-            " coalesce(sum(gone = 'overwritten'), 0) FROM reading"
+            f" coalesce(sum({_HELD}), 0), coalesce(sum(gone = 'refused'), 0),"
+            " coalesce(sum(gone IN ('overwritten', 'lost')), 0) FROM reading"
         ).fetchone()
-        return dict(zip(("measured", "sent", "app_acked", "overwritten"), row, strict=True))
+        names = ("measured", "sent", "app_acked", "held", "refused", "lost")
+        return dict(zip(names, row, strict=True))
 
 
 def _as_json(columns: Mapping[str, Floats]) -> Iterable[str]:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware_sim.chance import Floats, TimesMs
+from firmware_sim.conditions import Conditions
 from firmware_sim.hydrology import DAY_MS
 from firmware_sim.scenario import DeviceSpec, KahrizSpec
 from firmware_sim.world import World, write_truth
@@ -92,7 +93,7 @@ def _instants(world: World, device: DeviceSpec, start_ms: int, end_ms: int) -> T
 
 
 def _said(world: World, device: DeviceSpec, times: TimesMs) -> Mapping[str, Floats]:
-    is_on = world.is_powered(device.id, times)
+    is_on = Conditions(world).measures(device.id, times)
     return {c: np.where(is_on, v, np.nan) for c, v in world.measure(device.id, times).items()}
 
 

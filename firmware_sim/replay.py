@@ -15,18 +15,23 @@ from typing import TextIO
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
-from firmware_sim.chance import Floats, TimesMs
+from firmware_sim.buffer import Span
+from firmware_sim.chance import Floats, TimesMs, key
+from firmware_sim.conditions import Passed
 from firmware_sim.device import Broker
-from firmware_sim.fleet import Device, Fleet, Mould
+from firmware_sim.firmware import Device, Mould
+from firmware_sim.fleet import Fleet
 from firmware_sim.ledger import Ledger
+from firmware_sim.passage import AT_ONCE, Leave
 from firmware_sim.uplink import Uplink
 from kahriz import plugins
 from kahriz.clock import Clock, from_ms, scaled_clock, to_ms
 from kahriz.codec import CODECS
 from kahriz.errors import ConfigError, UnknownSensorError
 from kahriz.units import property_of
+
+_NEVER_MS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +75,28 @@ class Recording:
         """Return the same values at other instants."""
         return Recording(self.time_ms + by_ms, self.columns, self.skipped)
 
-    def due(self, device: str, after_ms: int, now_ms: int, interval_ms: int) -> TimesMs:
-        """Return the recorded instants in (after, now]."""
-        first, last = np.searchsorted(self.time_ms, [after_ms, now_ms], side="right")
-        return self.time_ms[first:last]
+    def passed(self, device: str, after_ms: int, now_ms: int, interval_ms: int) -> Passed:
+        """Return what was recorded in (after, now]."""
+        first, last = np.searchsorted(self.time_ms, [after_ms, now_ms], side="right").tolist()
+        columns = {name: values[first:last] for name, values in self.columns.items()}
+        end_ms = int(self.time_ms[last]) if last < len(self) else _NEVER_MS
+        return Passed(self.time_ms[first:last], columns, next_ms=end_ms)
 
-    def measure(self, device: str, time_ms: TimesMs) -> Mapping[str, Floats]:
-        """Return the recorded values at recorded instants."""
-        at = np.searchsorted(self.time_ms, time_ms)
-        return {name: values[at] for name, values in self.columns.items()}
-
-    def is_powered(self, device: str, time_ms: TimesMs) -> NDArray[np.bool_]:
-        """Return True for each instant: what was recorded was measured."""
-        return np.ones(len(time_ms), dtype=bool)
+    def clock(self, device: str, time_ms: TimesMs, booted_ms: int) -> TimesMs:
+        """Return the recorded instants as they are."""
+        return time_ms
 
     def has_signal(self, device: str, now_ms: int) -> bool:
         """Return True."""
         return True
+
+    def rows_poured(self, device: str, now_ms: int) -> int | None:
+        """Return None: a recording is delivered in order."""
+        return None
+
+    def leaves(self, device: str, span: Span, now_ms: int) -> Sequence[Leave]:
+        """Return that a payload leaves at once."""
+        return AT_ONCE
 
 
 def read_recording(
@@ -232,9 +242,10 @@ def replay(
         tells_uptime=False,
     )
     ledger = Ledger(":memory:")
-    player = Device(Mould(device, uplink, 0), ledger, recording, int(recording.time_ms[0]) - 1)
-    player.start(int(time.time()) if boot is None else boot, to_ms(clock()))
-    fleet = Fleet({device: (player, password)}, broker, ledger, clock)
+    mould = Mould(device, uplink, 0, password, chance=key(0, device, "backoff"))
+    player = Device(mould, ledger, recording, int(recording.time_ms[0]) - 1, time.monotonic)
+    player.start(int(time.time()) if boot is None else boot)
+    fleet = Fleet([player], broker, ledger, clock)
     try:
         sent = _until_acked(fleet, len(recording), timeout_s, is_stopped)
         return Replayed(len(recording), sent - fleet.held, time.monotonic() - began, fleet.refusal)

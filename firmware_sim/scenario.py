@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from firmware_sim.battery import Battery
 from firmware_sim.demand import Delivery
 from firmware_sim.hydrology import Shaft, Shafts, Source
 from firmware_sim.sensor import Sensor
@@ -51,6 +52,10 @@ class DeviceSpec(BaseModel):
     app_ack: bool = True
     """Whether it knows ``down/ack``; one that does not frees what the broker took."""
     codec: str = "json_v1"
+    jitter_s: float = Field(0.0, ge=0, le=3600)
+    """It measures up to so much later than the interval says, by chance."""
+    battery: Battery | None = None
+    """What it lives on; None: power without end, and a voltage that breathes with the sun."""
 
     @model_validator(mode="after")
     def _acks_need_numbers(self) -> DeviceSpec:

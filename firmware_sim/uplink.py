@@ -20,6 +20,8 @@ from kahriz.codec import MAX_PAYLOAD, Codec
 FIRMWARE = "sim-1.0"
 _FIRST_FIT = 200
 _WAIT_MAX_S = 60.0
+_TRIES = 3
+"""So often overtaken by what was sent later and acknowledged, a payload is taken for refused."""
 
 Order = Literal["oldest_first", "live_first"]
 
@@ -30,6 +32,15 @@ class Outgoing:
 
     span: Span
     payload: bytes
+
+
+@dataclass(slots=True)
+class _OnWay:
+    """A payload on its way; `number` counts what left the device, None until it did."""
+
+    span: Span
+    number: int | None = None
+    is_overtaken: bool = False
 
 
 class Uplink:
@@ -78,7 +89,10 @@ class Uplink:
         self._timeout_s = timeout_s
         self._wait_s = timeout_s
         self._heard_at = 0.0
-        self._in_flight: list[Span] = []
+        self._in_flight: dict[Span, _OnWay] = {}  # the longest on the way first
+        self._n_left = 0
+        self._overtaken: dict[tuple[int, int], int] = {}
+        self._rows_poured: int | None = None
         self._by_mid: dict[int, Span] = {}
         self._live: Span | None = None
         self._fit = _FIRST_FIT
@@ -104,19 +118,31 @@ class Uplink:
     def outgoing(self, wall: float, now_ms: int) -> list[Outgoing]:
         """Return the payloads to publish now; they count as on the way from here on."""
         found: list[Outgoing] = []
-        while len(self._in_flight) < self._window and (message := self._next(now_ms)):
+        while self._has_room() and (message := self._next(now_ms)):
             if not self._in_flight:
                 self._heard_at = wall
             self.buffer.send(message.span)
-            self._in_flight.append(message.span)
+            self._in_flight[message.span] = _OnWay(message.span)
             found.append(message)
+        if not found and self._has_room():
+            self._rows_poured = None
         return found
+
+    def _has_room(self) -> bool:
+        return self._rows_poured is not None or len(self._in_flight) < self._window
+
+    def pour(self, rows: int) -> None:
+        """Hand over all that waits without waiting for acknowledgements, until nothing waits.
+
+        `rows` readings a payload; 0: as many as fit.
+        """
+        self._rows_poured = rows
 
     def _next(self, now_ms: int) -> Outgoing | None:
         live, self._live = self._live, None
         if self._order == "live_first" and live is not None and self.buffer.is_waiting(live):
             return Outgoing(live, self._encode(live, now_ms))
-        while span := self.buffer.oldest_waiting(self._fit):
+        while span := self.buffer.oldest_waiting(self._rows_poured or self._fit):
             try:
                 payload = self._encode(span, now_ms)
             except ValueError:
@@ -137,8 +163,12 @@ class Uplink:
         return self._codec.encode(readings)
 
     def published(self, mid: int, span: Span) -> None:
-        """Note the number the broker will acknowledge a payload by."""
+        """Note that a payload left, and the number the broker will acknowledge it by."""
         self._by_mid[mid] = span
+        self._n_left += 1
+        one = self._in_flight.get(span)
+        if one is not None and one.number is None:
+            one.number = self._n_left
 
     def broker_took(self, mid: int, wall: float) -> Span | None:
         """Note the broker's own acknowledgement; return what is freed by it.
@@ -151,6 +181,10 @@ class Uplink:
         freed = self.buffer.free(span)
         self._heard(wall)
         return freed
+
+    def broker_refused(self, mid: int) -> None:
+        """Note that the broker would not have a payload: it goes again in its time."""
+        self._by_mid.pop(mid, None)
 
     def nobody_listens(self, wall: float, pause_s: float = 1.0) -> None:
         """Note that the broker had nobody to pass a payload on to: try again soon."""
@@ -171,11 +205,45 @@ class Uplink:
         return freed
 
     def _heard(self, wall: float) -> None:
-        longest = self._in_flight[:1]
-        self._in_flight = [s for s in self._in_flight if not self.buffer.is_freed(s)]
+        longest = next(iter(self._in_flight), None)
+        done = [one for one in self._in_flight.values() if self.buffer.is_freed(one.span)]
+        for one in done:
+            self._arrived(one.span)
+        self._note_overtaken(max((one.number or 0 for one in done), default=0))
         # Live readings that come through say nothing of a backlog's payload lost before them.
-        if self._in_flight[:1] != longest:
+        if next(iter(self._in_flight), None) != longest:
             self._heard_at, self._wait_s = wall, self._timeout_s
+
+    def _arrived(self, span: Span) -> None:
+        del self._in_flight[span]
+        self._overtaken.pop((span.boot, span.first), None)
+
+    def _note_overtaken(self, number: int) -> None:
+        """Note which payloads are still not acknowledged although a later one is."""
+        for one in self._in_flight.values():
+            if one.number is not None and one.number < number and not one.is_overtaken:
+                one.is_overtaken = True
+                name = (one.span.boot, one.span.first)
+                self._overtaken[name] = self._overtaken.get(name, 0) + 1
+
+    def give_up_refused(self) -> list[Span]:
+        """Free what the service will never acknowledge, however often it is sent; return it."""
+        refused = [
+            span
+            for span in self._in_flight
+            if self._overtaken.get((span.boot, span.first), 0) >= _TRIES
+        ]
+        for span in refused:
+            self._arrived(span)
+        freed = [self.buffer.free(span) for span in refused]
+        return [span for span in freed if span is not None]
+
+    def start_again(self, *, keeps_memory: bool) -> list[Span]:
+        """Forget what a start forgets; return the readings that are lost by it."""
+        self.take_back()
+        self._rows_poured = None
+        self._live = None
+        return [] if keeps_memory else self.buffer.forget()
 
     def retry_overdue(self, wall: float) -> bool:
         """Take back everything on the way if nothing was heard for too long; whether it was."""

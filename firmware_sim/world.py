@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
+from firmware_sim.battery import Supply
 from firmware_sim.chance import Floats, TimesMs, key
-from firmware_sim.hydrology import Water
+from firmware_sim.hydrology import DAY_MS, Water
 from firmware_sim.scenario import STAGED, DeviceSpec, KahrizSpec, Scenario
 from firmware_sim.sensor import DEFAULT_SENSORS, battery_voltage, in_steps, measured
 from firmware_sim.spring import Spring
 from firmware_sim.trouble import Trouble
+from firmware_sim.trouble.devices import DeviceTrouble
 from firmware_sim.trouble.water import Befalling, WaterTrouble
 from firmware_sim.village import Village
 from kahriz import plugins
@@ -35,9 +37,13 @@ class World:
         Chance; the same seed gives the same values.
     live_start_ms
         The instant the events' hours count from.
+    begin_ms
+        The first instant anybody asks about; by default the scenario's history before the start.
     """
 
-    def __init__(self, scenario: Scenario, seed: int, live_start_ms: int) -> None:
+    def __init__(
+        self, scenario: Scenario, seed: int, live_start_ms: int, begin_ms: int | None = None
+    ) -> None:
         self.scenario = scenario
         self.seed = seed
         self.troubles: tuple[Trouble, ...] = tuple(
@@ -45,6 +51,14 @@ class World:
         )
         self._devices = scenario.devices()
         self._villages: dict[str, Village] = {}
+        if begin_ms is None:
+            begin_ms = live_start_ms - round(scenario.history_days * DAY_MS)
+        self.supplies = {
+            name: Supply(spec.battery, key(seed, name, "clouds"), begin_ms, self._shade_of(name))
+            for name, (_, spec) in self._devices.items()
+            if spec.battery is not None
+        }
+        """The batteries that are modelled, by device."""
         self._last: dict[str, tuple[TimesMs, Water]] = {}
         self._weir: Rating = plugins.load("rating", "v_notch_90", RATINGS)()
 
@@ -67,11 +81,6 @@ class World:
         devices = {device.id for device in kahriz.device}
         return [t for t in self.troubles if t.device in devices or _befalls(t, kahriz)]
 
-    def due(self, device: str, after_ms: int, now_ms: int, interval_ms: int) -> TimesMs:
-        """Return the instants (n,) in (after, now] on the grid of whole intervals since 1970."""
-        first = (after_ms // interval_ms + 1) * interval_ms
-        return np.arange(first, now_ms + 1, interval_ms, dtype=np.int64)
-
     def measure(self, device: str, time_ms: TimesMs) -> dict[str, Floats]:
         """Return what the device's sensors say (n,) a channel at `time_ms` (n,)."""
         kahriz, spec = self._devices[device]
@@ -85,18 +94,17 @@ class World:
             known = self._last[kahriz.id] = (time_ms, self.water(kahriz, time_ms))
         return known[1]
 
-    def is_powered(self, device: str, time_ms: TimesMs) -> NDArray[np.bool_]:
-        """Whether the device measures at each instant (n,)."""
-        powered = [t.is_powered(time_ms) for t in self.troubles if t.device == device]
-        on = np.ones(len(time_ms), dtype=bool)
-        for other in powered:
-            on &= other
-        return on
+    def _shade_of(self, device: str) -> Callable[[TimesMs], Floats]:
+        """Return what says which part of the sun a device's troubles leave it."""
+        shades = [t for t in self.troubles if isinstance(t, DeviceTrouble) and t.device == device]
 
-    def has_signal(self, device: str, now_ms: int) -> bool:
-        """Whether the device can reach the broker now."""
-        at = np.array([now_ms], dtype=np.int64)
-        return all(bool(t.has_signal(at)[0]) for t in self.troubles if t.device == device)
+        def shade(time_ms: TimesMs) -> Floats:
+            left = np.ones(len(time_ms))
+            for trouble in shades:
+                left *= trouble.sunshine(time_ms)
+            return left
+
+        return shade
 
     def _channel(
         self, kahriz: KahrizSpec, spec: DeviceSpec, channel: str, time_ms: TimesMs, water: Water
@@ -121,7 +129,8 @@ class World:
         self, spec: DeviceSpec, channel: str, water: Water, time_ms: TimesMs, seed: int
     ) -> Floats:
         if channel == "battery_v":
-            return battery_voltage(seed, time_ms)
+            supply = self.supplies.get(spec.id)
+            return battery_voltage(seed, time_ms) if supply is None else supply.voltage(time_ms)
         if (spec.at, channel) == ("outlet", "stage_m"):
             return self._stage(water.outlet_lps)
         if channel == "discharge_lps":

@@ -60,7 +60,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "amqtt": ("kahriz/cli/*",),
     "pyarrow": ("kahriz/cli/export_files.py",),
     "typer": ("kahriz/cli/*", "firmware_sim/commands.py"),
-    "rich": ("kahriz/cli/*", "firmware_sim/run.py"),
+    "rich": ("kahriz/cli/*", "firmware_sim/progress.py"),
 }
 # A type in a signature, and the error that says the book is away: no SQL can be made of them.
 MAY_BE_NAMED = ("sqlalchemy.Connection", "sqlalchemy.exc.SQLAlchemyError")

@@ -17,6 +17,7 @@ import numpy as np
 from bench.score.data import Collection, Event, Floats, Recording, TimesMs
 from bench.score.plans import NEUTRAL, PLANS, Plan, station_rules
 from bench.score.rules import DAY_MS, MINUTE_MS
+from firmware_sim.conditions import Conditions
 from firmware_sim.demand import Delivery
 from firmware_sim.hydrology import Shaft, Source
 from firmware_sim.scenario import DeviceSpec, KahrizSpec, Scenario
@@ -95,8 +96,9 @@ def _station(name: str, seed: int, number: int, days: int) -> tuple[Recording, t
 
 def _measured(world: World, kahriz: KahrizSpec, time_ms: TimesMs) -> dict[str, Floats]:
     devices: dict[str, str] = {device.at: device.id for device in kahriz.device}
+    surroundings = Conditions(world)
     said = {at: world.measure(device, time_ms) for at, device in devices.items()}
-    heard = {at: world.is_powered(device, time_ms) for at, device in devices.items()}
+    heard = {at: surroundings.measures(device, time_ms) for at, device in devices.items()}
     return {
         column: np.where(heard[at], said[at][channel], np.nan)
         for column, (at, channel) in COLUMNS.items()

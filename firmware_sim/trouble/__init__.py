@@ -48,8 +48,18 @@ TROUBLES: dict[str, str] = {
     "ice": "firmware_sim.trouble.sensors:Ice",
     "out_of_range": "firmware_sim.trouble.sensors:OutOfRange",
     "battery_sag": "firmware_sim.trouble.sensors:BatterySag",
+    "gap": "firmware_sim.trouble.devices:Gap",
     "silent": "firmware_sim.trouble.devices:Silent",
     "no_signal": "firmware_sim.trouble.devices:NoSignal",
+    "backlog": "firmware_sim.trouble.devices:Backlog",
+    "reboot": "firmware_sim.trouble.devices:Reboot",
+    "no_sun": "firmware_sim.trouble.devices:NoSun",
+    "clock_1970": "firmware_sim.trouble.clocks:Clock1970",
+    "clock_drift": "firmware_sim.trouble.clocks:ClockDrift",
+    "clock_jump": "firmware_sim.trouble.clocks:ClockJump",
+    "duplicates": "firmware_sim.trouble.devices:Duplicates",
+    "reordering": "firmware_sim.trouble.devices:Reordering",
+    "clone": "firmware_sim.trouble.devices:Clone",
 }
 
 Measure = Callable[[TimesMs], Floats]
@@ -116,11 +126,3 @@ class Trouble(BaseModel):
     def change_values(self, values: Floats, time_ms: TimesMs, measure: Measure) -> Floats:
         """Return what the troubled sensor says (n,) instead of `values` (n,)."""
         return values
-
-    def is_powered(self, time_ms: TimesMs) -> NDArray[np.bool_]:
-        """Whether the device runs, and so measures, at each instant (n,)."""
-        return np.ones(len(time_ms), dtype=bool)
-
-    def has_signal(self, time_ms: TimesMs) -> NDArray[np.bool_]:
-        """Whether the device can reach the broker at each instant (n,)."""
-        return self.is_powered(time_ms)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from firmware_sim.chance import TimesMs
+from firmware_sim.conditions import Conditions
 from firmware_sim.hydrology import HOUR_MS, Water
 from firmware_sim.scenario import Scenario, find_scenario, load_scenario
 from firmware_sim.trouble import TROUBLES, Trouble
@@ -150,9 +151,11 @@ def test_a_sagging_battery_loses_its_volts_by_the_end() -> None:
 
 
 def test_a_silent_device_has_no_power_and_one_without_signal_measures_on() -> None:
-    world = world_with(
-        {"kind": "silent", "device": "barana-line", "at_h": 1, "duration_h": 2},
-        {"kind": "no_signal", "device": "barana-shaft", "at_h": 1, "duration_h": 2},
+    world = Conditions(
+        world_with(
+            {"kind": "silent", "device": "barana-line", "at_h": 1, "duration_h": 2},
+            {"kind": "no_signal", "device": "barana-shaft", "at_h": 1, "duration_h": 2},
+        )
     )
 
     assert world.is_powered("barana-line", at(0.9, 1, 2.9, 3)).tolist() == [

@@ -152,6 +152,7 @@ class Device:
         if self.link is None or not self.link.is_up:
             return []
         ready = self.uplink.outgoing(wall, now_ms)
+        self._note_refused()
         found = self._passage.enter(ready, self._leaves, now_ms)
         found += self._passage.leave(now_ms, self.uplink.buffer.is_freed)
         for message in found:
@@ -204,9 +205,12 @@ class Device:
     def _hear_ack(self, payload: bytes) -> None:
         for span in self.uplink.acknowledged(payload, self._wall()):
             self._ledger.app_acked(self.id, span)
-        for span in self.uplink.give_up_refused():
-            self._ledger.gone(self.id, span, "refused")
+        self._note_refused()
         self.is_stirred = True
+
+    def _note_refused(self) -> None:
+        for span in self.uplink.refused():
+            self._ledger.gone(self.id, span, "refused")
 
     def _hear_interval(self, interval_ms: int) -> None:
         """Measure so often from now on, and remember it over a start."""

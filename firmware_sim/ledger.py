@@ -40,7 +40,7 @@ _SPAN = "WHERE device = ? AND boot = ? AND seq BETWEEN ? AND ?"
 _HELD = "app_acked = 0 AND gone IS NULL"
 
 Gone = Literal["overwritten", "broker_acked", "lost", "refused"]
-"""No room; the broker's word was enough; a start without flash; the service will not have it."""
+"""No room; the broker's word was enough; a start without flash; nobody will have it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,6 @@ from kahriz.codec import CODECS
 from kahriz.errors import ConfigError
 
 _LOG = logging.getLogger(__name__)
-_PATIENCE_S = 15.0
-"""A finite run ends when for so long nothing more is acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,8 @@ class Outside:
     tick_s: float = 0.05
     clock: Clock | None = None
     """None: as the options say."""
+    patience_s: float = 15.0
+    """A finite run ends when for so long nothing more is acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class Play:
             while not is_stopped() and (now_owed := self.fleet.owed):
                 if now_owed != owed:
                     owed, since = now_owed, time.monotonic()
-                elif time.monotonic() - since > _PATIENCE_S:
+                elif time.monotonic() - since > self._outside.patience_s:
                     break
                 self.fleet.turn()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -92,6 +93,7 @@ class Uplink:
         self._in_flight: dict[Span, _OnWay] = {}  # the longest on the way first
         self._n_left = 0
         self._overtaken: dict[tuple[int, int], int] = {}
+        self._refused: list[Span] = []
         self._rows_poured: int | None = None
         self._by_mid: dict[int, Span] = {}
         self._live: Span | None = None
@@ -141,13 +143,16 @@ class Uplink:
     def _next(self, now_ms: int) -> Outgoing | None:
         live, self._live = self._live, None
         if self._order == "live_first" and live is not None and self.buffer.is_waiting(live):
-            return Outgoing(live, self._encode(live, now_ms))
+            with suppress(ValueError):
+                return Outgoing(live, self._encode(live, now_ms))
         while span := self.buffer.oldest_waiting(self._rows_poured or self._fit):
             try:
                 payload = self._encode(span, now_ms)
             except ValueError:
                 if len(span) == 1:
-                    raise
+                    self.buffer.free(span)
+                    self._refused.append(span)
+                    continue
                 self._fit = max(1, min(self._fit, len(span)) * 9 // 10)
                 continue
             if len(span) == self._fit:
@@ -226,17 +231,22 @@ class Uplink:
                 name = (one.span.boot, one.span.first)
                 self._overtaken[name] = self._overtaken.get(name, 0) + 1
 
-    def give_up_refused(self) -> list[Span]:
-        """Free what the service will never acknowledge, however often it is sent; return it."""
-        refused = [
+    def refused(self) -> list[Span]:
+        """Return, once, what was given up: nobody will have it, however often it is sent.
+
+        The service acknowledged what was sent later three times; or the codec cannot say it, as
+        SenML no time of 1970.
+        """
+        stuck = [
             span
             for span in self._in_flight
             if self._overtaken.get((span.boot, span.first), 0) >= _TRIES
         ]
-        for span in refused:
+        for span in stuck:
             self._arrived(span)
-        freed = [self.buffer.free(span) for span in refused]
-        return [span for span in freed if span is not None]
+        freed = [self.buffer.free(span) for span in stuck]
+        given_up, self._refused = self._refused, []
+        return given_up + [span for span in freed if span is not None]
 
     def start_again(self, *, keeps_memory: bool) -> list[Span]:
         """Forget what a start forgets; return the readings that are lost by it."""

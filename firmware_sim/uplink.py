@@ -198,11 +198,15 @@ class Uplink:
     def acknowledged(self, payload: bytes, wall: float) -> list[Span]:
         """Free exactly what an application acknowledgement says; return what was freed by it.
 
+        A device that trusts the broker's word does not know these.
+
         Raises
         ------
         ValueError
             It says nothing valid; names what is wrong.
         """
+        if not self._app_ack:
+            return []
         said = [s for s in _acknowledged_spans(payload) if s.last >= s.first]
         freed = [span for s in said if (span := self.buffer.free(s)) is not None]
         if freed:

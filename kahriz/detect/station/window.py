@@ -7,6 +7,7 @@ import math
 import msgspec
 
 NAN = math.nan
+_UNASKED = 4  # steps between two questions, at most
 
 
 class Window(msgspec.Struct):
@@ -69,7 +70,8 @@ class Held(msgspec.Struct):
         """Note whether a condition is so at step `at`; return whether it has held for `needed`."""
         span = self.since.get(name)
         if is_so:
-            if span is None:
+            # Nobody may have asked meanwhile: what held once, and again a day later, has not held.
+            if span is None or at - span[1] > forgiven + _UNASKED:
                 span = self.since[name] = [at, at]
             span[1] = at
             return at - span[0] >= needed

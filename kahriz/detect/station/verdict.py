@@ -155,7 +155,8 @@ def _above(scene: Scene, follow: bool | None, moved: int, deep: float) -> str:
 def _below(scene: Scene, follow: bool | None, moved: int, deep: float) -> str:
     """Judge a shaft that stands lower than this flow explains."""
     if moved < 0:
-        return DECLINE if follow and scene.stage.change < -deep else ""
+        # Both fell: a curve that was learned from water that hardly moved knows no slope.
+        return DECLINE if follow is not False and scene.stage.change < -deep else ""
     return FLOW if follow is False else "" if follow else DOUBT
 
 

@@ -22,6 +22,7 @@ from kahriz.detect.station.verdict import (
     Scene,
     Side,
     follows,
+    log_fall,
     verdict,
 )
 from kahriz.detect.station.window import NAN, Held, Window, median
@@ -190,6 +191,8 @@ class Water(msgspec.Struct):
     def _go_on(self, at: int, kind: str, scene: Scene, trouble: Trouble) -> None:
         if trouble.is_slow and kind not in (BLOCKAGE, DECLINE, SURGE):
             return
+        if kind == STAGE and trouble.kind == BLOCKAGE and _is_still_short(scene):
+            kind = BLOCKAGE
         if kind in (STAGE, DOUBT) and not trouble.is_instrument:
             kind = ""  # the flow is back; that the level is not yet is no news
         if kind == DECLINE and trouble.kind == OVERABSTRACTION:
@@ -341,3 +344,8 @@ def _is_clear(trouble: Trouble, kind: str, scene: Scene) -> bool:
     moved = abs(scene.stage.change)
     least = max(scene.least.level_m, 4 * scene.stage.spread) if follows(scene) else SURE_STAGE_M
     return moved > least
+
+
+def _is_still_short(scene: Scene) -> bool:
+    """Return whether as little comes as matters, under a level that is too high for it."""
+    return scene.off.change > 0 and scene.flow.change < -log_fall(scene.least.fall)

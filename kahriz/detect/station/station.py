@@ -9,7 +9,7 @@ import msgspec
 from kahriz.detect.station.channel import DAY, HOUR, Channel
 from kahriz.detect.station.losses import Losses
 from kahriz.detect.station.season import Season
-from kahriz.detect.station.verdict import STAGE, log_fall
+from kahriz.detect.station.verdict import FLOW, STAGE, log_fall
 from kahriz.detect.station.water import Water
 from kahriz.detect.station.window import NAN, median
 from kahriz.sites import Detect
@@ -75,6 +75,8 @@ class Station(msgspec.Struct):
         is_right = self._is_outlet_right() and at >= water.not_before
         least_loss = log_fall(least.loss)
         is_calm = water.trouble is None
+        if water.trouble is not None and water.trouble.kind == FLOW and not self.losses.is_leaking:
+            self.losses.recent = []  # what a wrong meter made of them is no loss once it is right
         self.losses.close_hour(at, flow - line, least_loss, is_right=is_right, is_calm=is_calm)
         if flow == flow:
             self.day.append((flow, stage, line))

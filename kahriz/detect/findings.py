@@ -15,7 +15,7 @@ from kahriz.detect.station.station import Station
 from kahriz.detect.station.verdict import FLOW
 from kahriz.detect.station.water import Trouble
 from kahriz.detect.ticks import QUARTER_MS, Quarters
-from kahriz.sites import Kahriz, Site
+from kahriz.sites import Kahriz, Site, SiteKind
 from kahriz.units import Property
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ class Findings:
             (water.stage, outlet.shaft, Property.STAGE),
             (station.line, outlet.line, Property.DISCHARGE),
         ):
-            # Delivery follows people: what is noise at an outlet is a tap turned on and off here.
-            is_noise = channel is station.line and channel.fault == "noise"
-            if channel.fault and site is not None and not is_noise:
+            if site is not None and is_at_fault(site, channel):
                 yield self.instrument(at, site, device_of(site, prop), channel)
         if station.losses.is_leaking:
             yield self._leak(at, outlet, station, key)
@@ -228,6 +226,15 @@ class Findings:
     ) -> Detection:
         begun = self._quarters.end(since)
         return Detection(kind, NAME, begun, evidence, " ".join(words), key, is_held=True)
+
+
+def is_at_fault(site: Site, channel: Channel) -> bool:
+    """Return whether an instrument cannot be believed, by itself.
+
+    Delivery follows people: what is noise at an outlet is a tap turned on and off there.
+    """
+    is_peoples = site.kind is SiteKind.DELIVERY_LINE and channel.is_flow
+    return bool(channel.fault) and not (is_peoples and channel.fault == "noise")
 
 
 def device_of(site: Site, prop: Property) -> str:

@@ -6,13 +6,14 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 
 from kahriz.detect import Detection
-from kahriz.detect.findings import Findings, device_of
-from kahriz.detect.station.channel import DAY, Channel
+from kahriz.detect.findings import Findings, device_of, is_at_fault
+from kahriz.detect.station.channel import DAY, HOUR, Channel
 from kahriz.detect.station.level_alone import LevelAlone
 from kahriz.detect.station.night_flow import NightFlow
 from kahriz.detect.station.season import Battery
@@ -148,11 +149,11 @@ class Gallery:
             tick = Tick(at, *(values.get(name, NAN) for name in names))
             station.step(tick, self.kahriz.detect, self._doubt(outlet, tick.flow))
         for name, (_, prop) in self._channels.items():
-            channel = state.channel.get(name)
-            if channel is None:
-                channel = state.channel[name] = Channel(is_flow=prop is Property.DISCHARGE)
+            channel = _of(state.channel, name, partial(Channel, prop is Property.DISCHARGE))
             channel.take(at, values.get(name, NAN))
             channel.judge(at)
+            if at % HOUR == HOUR - 1:
+                channel.close_hour()
         for name in self._levels:
             _of(state.level, name, LevelAlone).step(at * QUARTER_MS, _possible(values, name))
         for name in self._lines:
@@ -174,7 +175,7 @@ class Gallery:
                 found += self._findings.station(at, outlet, station, key=self._key(outlet))
         for name, (site, prop) in self._channels.items():
             channel = self.state.channel.get(name)
-            if channel is not None and channel.fault:
+            if channel is not None and is_at_fault(site, channel):
                 found.append(self._findings.instrument(at, site, device_of(site, prop), channel))
         for name, (site, prop) in self._levels.items():
             strange = state.level[name].standing if name in state.level else None
@@ -190,7 +191,8 @@ class Gallery:
             battery = self.state.battery.get(device)
             if battery is not None and battery.is_low:
                 found.append(self._findings.battery(at, site, device, battery))
-        return found
+        # One instrument may be wrong in two ways; it is told once.
+        return list({(d.kind, d.key): d for d in found}.values())
 
     def start_anew(self) -> None:
         """Take what is measured from now on as normal: the kahriz was worked at."""

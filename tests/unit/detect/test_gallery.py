@@ -254,8 +254,9 @@ def test_an_outlet_that_says_the_same_for_hours_is_told() -> None:
     assert 6 * HOURS <= one.at - SINCE <= 7 * HOURS
 
 
-def test_a_tap_turned_on_and_off_is_no_noise_of_the_lines_meter() -> None:
-    assert what(Days().noisy(LINE, SINCE, 0.1), 2) == []
+@pytest.mark.parametrize("sites", [("line",), ("outlet", "line"), EVERYTHING])
+def test_a_tap_turned_on_and_off_is_no_noise_of_the_lines_meter(sites: tuple[str, ...]) -> None:
+    assert what(Days().noisy(LINE, SINCE, 0.1), 2, *sites) == []
 
 
 def test_a_battery_that_sags_is_told_within_two_days() -> None:
@@ -355,6 +356,34 @@ def test_an_instrument_without_an_outlet_is_still_judged_by_itself(sites: tuple[
     assert what(Days().says(name, 0.7, SINCE), 1, *sites) == [("sensor", f"k-{sites[0]}")]
 
 
+def test_a_level_with_nothing_beside_it_is_judged_by_how_it_moves() -> None:
+    def fault(water: Days) -> object:
+        one = only(water, 4, "shaft")
+        assert (one.kind, one.key) == (Kind.SENSOR, "k-shaft")
+        return one.first.evidence["fault"]
+
+    dammed = Days()
+    dammed.value[SHAFT] += 0.3 * dammed.ramp(SINCE, 0.4) * (dammed.day < SINCE + 0.5)
+
+    assert fault(Days().shifted(SHAFT, SINCE, -0.3)) == "fell"
+    assert fault(Days().shifted(SHAFT, SINCE, 0.3)) == "moved"
+    assert fault(dammed) == "gave_way"
+    assert what(Days().blocked(SINCE), 4, "shaft") == []
+
+
+@pytest.mark.parametrize("sites", [("line",), ("outlet", "line"), EVERYTHING])
+def test_a_line_that_carries_what_people_draw_is_judged_by_its_nights(
+    sites: tuple[str, ...],
+) -> None:
+    water = Days(days=110, season=0.4, night=0.2, carries=False)
+    water.value[LINE][water.since(90)] += 1.0
+    (one,) = said(Gallery(kahriz(*sites)), water, 0)
+
+    assert one.kind is Kind.TAP_LEAK
+    assert 90 < one.at < 97
+    assert one.first.evidence["loss"] == pytest.approx(0.11, abs=0.02)
+
+
 # ---- what is said
 
 
@@ -396,10 +425,18 @@ def test_trouble_began_when_the_readings_began_to_show_it() -> None:
     assert abs(one.first.since - began) <= timedelta(minutes=45)
 
 
-def test_no_place_is_named_twice_at_one_instant() -> None:
-    water = Days().blocked(SINCE).tapped(SINCE).says(LINE, IMPOSSIBLE, 64).shifted(SHAFT, 65, 0.3)
-    gallery = learned()
-    for at, values in water.steps(LEARNED, 67):
+@pytest.mark.parametrize("sites", [("shaft",), ("outlet", "shaft"), EVERYTHING])
+@pytest.mark.parametrize(
+    "water",
+    [
+        Days().shifted(SHAFT, SINCE, 0.3).says(SHAFT, 1.0, SINCE + 1),
+        Days().shifted(OUTLET, SINCE, 0.3).says(OUTLET, IMPOSSIBLE, SINCE + 1),
+        Days().blocked(SINCE).tapped(SINCE).says(LINE, IMPOSSIBLE, SINCE + 1),
+    ],
+)
+def test_no_place_is_named_twice_at_one_instant(water: Days, sites: tuple[str, ...]) -> None:
+    gallery = learned(*sites)
+    for at, values in water.steps(LEARNED, SINCE + 2):
         gallery.step(at, values)
         places = [(d.kind, d.key) for d in gallery.detections()]
         assert len(places) == len(set(places))

@@ -72,6 +72,10 @@ class Days:
         Scatter of a level [m].
     weather
         By how much a day differs from the one before [ln].
+    night
+        Part of its water that the line carries by night; by day 0.82.
+    carries
+        Whether the line carries what the outlet gives, as a canal does, or what people draw.
     """
 
     days: float = 160.0
@@ -80,6 +84,8 @@ class Days:
     noise: float = 0.006
     stage_noise: float = 0.0008
     weather: float = 0.004
+    night: float = 0.92
+    carries: bool = True
     seed: int = 5
     value: dict[DatastreamId, Values] = field(default_factory=dict)
 
@@ -93,13 +99,15 @@ class Days:
         slow += np.interp(self.day, np.arange(len(weather)), weather)
         self.water = self.flow * np.exp(slow)
         hour = self.day % 1 * 24
-        shape = np.where((hour >= 6) & (hour < 22), 0.82, 0.92)
+        shape = np.where((hour >= 6) & (hour < 22), 0.82, self.night)
         demand = np.repeat(rng.normal(0, 0.02, n // HOUR + 1), HOUR)[:n]
         demand = np.where((hour >= 6) & (hour < 22), demand, 0.0)
         self.value = {
             OUTLET: self.water * np.exp(rng.normal(0, self.noise, n)),
             SHAFT: stage(self.water) + rng.normal(0, self.stage_noise, n),
-            LINE: self.water * shape * np.exp(demand + rng.normal(0, self.noise, n)),
+            LINE: (self.water if self.carries else self.flow)
+            * shape
+            * np.exp(demand + rng.normal(0, self.noise, n)),
             BATTERY: 3.9 + rng.normal(0, 0.02, n),
         }
 

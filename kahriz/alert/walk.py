@@ -14,7 +14,9 @@ from kahriz.detect import Detection, KahrizView
 from kahriz.detect.gallery import Gallery
 from kahriz.detect.no_data import NoData
 from kahriz.detect.ticks import steps
-from kahriz.observations import DatastreamId, Series
+from kahriz.observations import DatastreamId, Series, datastream_id
+from kahriz.sites import Kahriz, Sensor, Site
+from kahriz.units import Property
 
 Others = Callable[[datetime, Alerts], Iterable[Detection]]
 """What other detectors say at an instant, the alerts being as they are."""
@@ -92,14 +94,21 @@ def _times(
     devices = dict.fromkeys(sensor.device for site in kahriz.site for sensor in site.sensor)
     for device in devices:
         names = {
-            f"{kahriz.id}.{site.id}.{sensor.measures.value}"
+            name
             for site in kahriz.site
             for sensor in site.sensor
             if sensor.device == device
+            for name in _spoken(kahriz, site, sensor)
         }
         own = [s.time[np.isfinite(s.value)] for name, s in log.items() if name in names]
         whole = np.concatenate(own) if own else np.empty(0, "datetime64[ms]")
         yield device, np.unique(whole.astype("datetime64[ms]").astype(np.int64))
+
+
+def _spoken(kahriz: Kahriz, site: Site, sensor: Sensor) -> Iterator[DatastreamId]:
+    yield datastream_id(kahriz.id, site.id, sensor.measures)
+    if sensor.measures is Property.STAGE and site.rating:
+        yield datastream_id(kahriz.id, site.id, Property.DISCHARGE)
 
 
 def first_of(log: Mapping[DatastreamId, Series]) -> datetime | None:

@@ -87,6 +87,11 @@ class Outlet:
     shaft: Site | None
     line: Site | None
 
+    @property
+    def places(self) -> tuple[Site | None, ...]:
+        """Where the quantities of a `Tick` are measured, in its order; None: nowhere."""
+        return (self.site, self.shaft, self.line)
+
 
 class Gallery:
     """Judge a kahriz quarter by quarter; see docs/detectors.md for what it tells and how.
@@ -135,7 +140,12 @@ class Gallery:
     @property
     def streams(self) -> tuple[DatastreamId, ...]:
         """Everything it wants to be told of."""
-        spoken = [name for outlet in self.outlets for name in _streams(self.kahriz, outlet)]
+        spoken = [
+            name
+            for outlet in self.outlets
+            for name, site in zip(_streams(self.kahriz, outlet), outlet.places, strict=True)
+            if site is not None
+        ]
         every = [*spoken, *self._channels, *self._batteries, *self._lines]
         return tuple(dict.fromkeys(every))
 

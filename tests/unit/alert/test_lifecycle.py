@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -68,6 +69,19 @@ def test_a_detection_is_pending_until_it_was_held_long_enough() -> None:
     assert life.state() is State.PENDING
     assert life.see(15, blockage()).state() is State.FIRING
     assert life.alerts[(Kind.BLOCKAGE, "")].fired_at == at(15)
+
+
+def test_a_detector_that_has_waited_itself_is_believed_at_once() -> None:
+    life = Life().see(0, replace(blockage(), is_held=True))
+
+    assert life.steps == [("blockage", "pending"), ("blockage", "firing")]
+    assert life.alerts[(Kind.BLOCKAGE, "")].fired_at == START
+
+
+def test_what_is_pending_is_believed_as_soon_as_a_detector_is_sure() -> None:
+    life = Life().see(0, blockage()).see(5, replace(blockage(), is_held=True))
+
+    assert life.alerts[(Kind.BLOCKAGE, "")].fired_at == at(5)
 
 
 def test_what_is_seen_once_and_never_again_is_dropped_without_firing() -> None:

@@ -444,7 +444,10 @@ def test_no_place_is_named_twice_at_one_instant(water: Days, sites: tuple[str, .
 
 def test_it_asks_for_all_that_is_measured_and_for_nothing_twice() -> None:
     assert sorted(Gallery(kahriz(battery=True)).streams) == sorted([OUTLET, SHAFT, LINE, BATTERY])
-    assert SHAFT in Gallery(kahriz("shaft")).streams
+    assert Gallery(kahriz("outlet")).streams == (OUTLET,)
+    assert Gallery(kahriz("outlet", rated=True)).streams == (OUTLET,)
+    assert Gallery(kahriz("shaft")).streams == (SHAFT,)
+    assert Gallery(kahriz("line")).streams == (LINE,)
 
 
 def test_where_nothing_is_measured_nothing_is_said() -> None:

@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kahriz.clock import to_datetime64
 from kahriz.detect import Detection, Kind
 from kahriz.detect.gallery import Gallery, dump, load
-from kahriz.detect.station.channel import DAY, HOUR
-from kahriz.observations import DatastreamId, Values
+from kahriz.detect.station.channel import DAY, HOUR, IMPOSSIBLE
+from kahriz.detect.ticks import Quarters
+from kahriz.observations import DatastreamId, Quality, Series, Values
 from kahriz.sites import Detect, Kahriz, RatingEntry, Sensor, Site, SiteKind
 
 FIRST = 20_000 * DAY
@@ -180,6 +182,24 @@ class Days:
         columns = [value[start:end].tolist() for value in self.value.values()]
         for i, row in enumerate(zip(*columns, strict=True), FIRST + start):
             yield i, dict(zip(self.value, row, strict=True))
+
+
+def log(
+    of: Kahriz, water: Days, first: float = 0.0, last: float = np.inf
+) -> dict[DatastreamId, Series]:
+    """Return what the instruments of a kahriz said on the days in [first, last), as is stored."""
+    quarters, streams = Quarters(of), Gallery(of).streams
+    start, end = round(first * DAY), round(min(last, water.days) * DAY)
+    begin = to_datetime64(quarters.end(FIRST + start))
+    times = begin + np.arange(end - start) * np.timedelta64(900_000, "ms")
+    found = {}
+    for name in streams:
+        value = water.value[name][start:end]
+        heard = ~np.isnan(value)
+        failed = np.where(value == IMPOSSIBLE, Quality.FAIL, Quality.GOOD).astype(np.uint8)
+        value = np.where(value == IMPOSSIBLE, 999.0, value)
+        found[name] = Series(name, times[heard], value[heard], failed[heard])
+    return found
 
 
 def stage(flow: Values) -> Values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from kahriz.sites import Kahriz, Registry, Sensor, Site, SiteKind
 from kahriz.units import PROPERTIES, Property
 
 _ANSWERS = frozenset({"events"})
+_UNREADABLE = (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error)
 _KAHRIZ = "recorded"
 _MOST_LPS = 5000.0  # a recording may be of a town's inflow
 
@@ -88,8 +90,22 @@ def read_folder(folder: Path, roles: Sequence[Role]) -> Iterator[Recording]:
     found = [path for path in files if _name(path) not in _ANSWERS]
     if not found:
         raise ConfigError(str(folder), "holds no series (STATION.csv or STATION.csv.gz)")
+    _refuse_twice(roles)
     for path in found:
-        yield _read(path, roles)
+        try:
+            recording = _read(path, roles)
+        except _UNREADABLE as error:
+            raise ConfigError(str(path), str(error)) from error
+        yield recording
+
+
+def _refuse_twice(roles: Sequence[Role]) -> None:
+    by_what: dict[tuple[Property, str], str] = {}
+    for r in roles:
+        other = by_what.setdefault((r.measures, r.place), r.column)
+        if other != r.column:
+            what = f"{r.measures.value}@{r.place}"
+            raise ConfigError("--role", f"{other!r} and {r.column!r} cannot both be {what}")
 
 
 def _name(path: Path) -> str:

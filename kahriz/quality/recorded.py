@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def flag_recorded(
     flagger = Flagger(limits.table)
     flags: Flags = np.empty(len(value), np.uint8)
     starts = np.flatnonzero(np.diff(time_ms // _DAY_MS, prepend=-1))
-    for first, end in zip(starts, [*starts[1:], len(value)], strict=True):
+    for first, end in pairwise([*starts, len(value)]):
         old = np.searchsorted(time_ms, time_ms[first] - _LOOK_BACK_MS)
         past = slice(int(old), int(first))
         limits.put(0, learn(time_ms[past], value[past], flags[past]))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from kahriz.alert.lifecycle import Standing, Step
 from kahriz.alert.reason import is_worth_telling_the_end, recipients
-from kahriz.alert.walk import Silences, walk
+from kahriz.alert.walk import Silences, first_of, walk
 from kahriz.detect.gallery import Gallery
 from kahriz.sites import Kahriz
 from kahriz.store import Store
@@ -43,7 +43,8 @@ def replayed(kahriz: Kahriz, store: Store, start: datetime, end: datetime) -> Pa
     gallery = Gallery(kahriz)
     begin = start - LEARNS
     log = {name: store.series(name, begin, end) for name in gallery.streams}
-    gallery.state.at = gallery.quarters.of(begin) - 1
+    # A silence before the first reading teaches nothing.
+    gallery.state.at = gallery.quarters.of(max(begin, first_of(log) or begin)) - 1
     last = gallery.quarters.over(end)
     told: dict[tuple[str, str], Told] = {}
     every: list[Told] = []

@@ -159,7 +159,8 @@ def _tell_the_end(
     told: set[str],
 ) -> int:
     messages.withdraw(connection, row.id, Reason.FIRST, "over before it left")
-    if not is_worth_telling_the_end(alert.kind, alert.evidence, judgement.observed_lps):
+    lasted = alert.last_seen - (alert.fired_at or alert.last_seen)
+    if not is_worth_telling_the_end(alert.kind, alert.evidence, judgement.observed_lps, lasted):
         detail = "not back to what was expected: taken as the new normal, nobody told"
         alert_rows.note(connection, row.id, [(judgement.now, "accepted", detail)])
         return 0

@@ -44,9 +44,12 @@ def recipients(kahriz: Kahriz, kind: Kind) -> tuple[Contact, ...]:
 
 
 def is_worth_telling_the_end(
-    kind: Kind, evidence: Mapping[str, float | str], observed_lps: float | None
+    kind: Kind,
+    evidence: Mapping[str, float | str],
+    observed_lps: float | None,
+    lasted: timedelta = timedelta(0),
 ) -> bool:
-    """Return whether the end of an alert is good news, and not a loss everybody got used to.
+    """Return whether the end of an alert is good news, and not trouble everybody got used to.
 
     Parameters
     ----------
@@ -56,10 +59,36 @@ def is_worth_telling_the_end(
         Of the alert; ``expected_lps`` is what the flow was before.
     observed_lps
         Flow at the outlet now; None: not known.
+    lasted
+        From when it fired until it was last seen.
     """
+    if lasted >= _used_to_after(kind, evidence):
+        return False
     if kind not in (Kind.BLOCKAGE, Kind.DECLINE, Kind.OVERABSTRACTION):
         return True
     expected = evidence.get("expected_lps")
     if observed_lps is None or not isinstance(expected, int | float):
         return False
     return observed_lps >= RETURNED * expected
+
+
+def _used_to_after(kind: Kind, evidence: Mapping[str, float | str]) -> timedelta:
+    """Return after how long a detector takes what it reported for normal, less a day to be sure.
+
+    Of water that is gone the flow itself decides.
+    """
+    if kind is Kind.TAP_LEAK:
+        return timedelta(days=13 if "night_lps" in evidence else 33)
+    if kind is Kind.SURGE:
+        return timedelta(days=20)
+    if kind is Kind.SENSOR:
+        return _SENSOR_USED_TO.get(str(evidence.get("fault")), timedelta.max)
+    return timedelta.max
+
+
+_SENSOR_USED_TO = {
+    "alone": timedelta(days=39),
+    "fell": timedelta(days=2),
+    "moved": timedelta(days=2),
+}
+"""A level is calm where it has been for two days; what does not move stays wrong."""

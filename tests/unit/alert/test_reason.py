@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from kahriz.alert.reason import is_worth_telling_the_end, recipients
@@ -20,14 +22,24 @@ def village() -> Kahriz:
     return kahriz().model_copy(update={"contact": PEOPLE})
 
 
-@pytest.mark.parametrize("kind", [Kind.BLOCKAGE, Kind.DECLINE, Kind.SURGE])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind.BLOCKAGE,
+        Kind.DECLINE,
+        Kind.SURGE,
+        Kind.DROUGHT,
+        Kind.OVERABSTRACTION,
+        Kind.TAP_LEAK,
+    ],
+)
 def test_the_village_and_the_engineers_are_told_of_the_water_each_number_once(kind: Kind) -> None:
     told = [contact.name for contact in recipients(village(), kind)]
 
     assert told == ["Chair", "Deputy", "Digger", "Engineer"]
 
 
-@pytest.mark.parametrize("kind", [Kind.SENSOR, Kind.OFFLINE])
+@pytest.mark.parametrize("kind", [Kind.SENSOR, Kind.OFFLINE, Kind.BATTERY])
 def test_only_engineers_are_told_of_devices(kind: Kind) -> None:
     assert [contact.name for contact in recipients(village(), kind)] == ["Engineer"]
 
@@ -41,3 +53,28 @@ def test_water_is_called_back_only_when_it_is(observed: float | None, told: bool
 
 def test_the_end_of_a_devices_trouble_is_always_told() -> None:
     assert is_worth_telling_the_end(Kind.OFFLINE, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "evidence", "days"),
+    [
+        (Kind.TAP_LEAK, {"night_lps": 1.2}, 13),
+        (Kind.TAP_LEAK, {"limit": 0.04}, 33),
+        (Kind.SURGE, {}, 20),
+        (Kind.SENSOR, {"fault": "alone"}, 39),
+        (Kind.SENSOR, {"fault": "moved"}, 2),
+    ],
+)
+def test_what_was_taken_for_normal_at_last_is_not_called_repaired(
+    kind: Kind, evidence: dict[str, float | str], days: int
+) -> None:
+    lasted = timedelta(days=days)
+
+    assert is_worth_telling_the_end(kind, evidence, 14.0, lasted - timedelta(minutes=15))
+    assert not is_worth_telling_the_end(kind, evidence, 14.0, lasted)
+
+
+def test_a_sensor_that_did_not_move_for_months_is_repaired_when_it_moves() -> None:
+    lasted = timedelta(days=200)
+
+    assert is_worth_telling_the_end(Kind.SENSOR, {"fault": "flat_line"}, None, lasted)

@@ -53,6 +53,7 @@ def facts(kahriz: Kahriz, *, long: bool = True) -> Facts:
 
 
 AGH_DERE = REGISTRY.find("agh-dere")
+FAULTS = ("alone", "fell", "flat_line", "gave_way", "moved", "noise", "out_of_range")
 
 
 @pytest.mark.parametrize(("kind", "reason", "language", "alphabet"), ALL)
@@ -89,7 +90,9 @@ def test_whoever_is_sent_to_a_mined_shaft_is_told_so(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("kind", [Kind.BLOCKAGE, Kind.DECLINE, Kind.SURGE])
+@pytest.mark.parametrize(
+    "kind", [Kind.BLOCKAGE, Kind.DECLINE, Kind.SURGE, Kind.DROUGHT, Kind.OVERABSTRACTION]
+)
 def test_a_text_about_water_says_how_much_and_whom_to_call(kind: Kind, language: str) -> None:
     text = render(kind, "first", language, "folded", facts(AGH_DERE)).text
 
@@ -97,6 +100,36 @@ def test_a_text_about_water_says_how_much_and_whom_to_call(kind: Kind, language:
     assert "-38%" in text
     assert "kankan +994500000003" in text
     assert "1314" in text or kind is Kind.SURGE
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_leak_says_how_much_is_lost_and_whom_to_call(language: str) -> None:
+    text = render("tap_leak", "first", language, "folded", facts(AGH_DERE)).text
+
+    assert "12.2" in text.replace(",", ".")
+    assert "(38%)" in text
+    assert "kankan +994500000003" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_weak_battery_says_its_volts_and_nothing_of_the_water(language: str) -> None:
+    text = render("battery", "first", language, "folded", facts(AGH_DERE)).text
+
+    assert "11.6 V" in text.replace(",", ".")
+    assert "agh-dere-outlet" in text
+    assert not re.search(r"\b(su|water|voda|vody)\b", text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_a_detector_names_has_a_word(language: str, fault: str) -> None:
+    known = replace(facts(AGH_DERE), fault=fault)
+    unknown = replace(known, fault="")
+
+    assert (
+        render("sensor", "first", language, "folded", known).text
+        != render("sensor", "first", language, "folded", unknown).text
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

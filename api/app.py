@@ -22,6 +22,7 @@ from api.reads import Reads
 from api.routes import (
     alerts,
     datastreams,
+    detection,
     devices,
     docs,
     events,
@@ -90,7 +91,7 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestCounts, metrics=service.metrics)
     app.add_middleware(HeadAsGet, never_ending=events.PATH)
-    resources = (kahrizes, water, datastreams, latest, alerts, messages, devices, events)
+    resources = (kahrizes, water, detection, datastreams, latest, alerts, messages, devices, events)
     beside = (health, metrics, docs)
     for module in (*resources, *beside):
         app.include_router(module.router)

@@ -300,6 +300,54 @@ class KahrizAnswer(BaseModel):
     alerts: list[AlertAnswer]
 
 
+class LearnedAnswer(BaseModel):
+    """How many days without trouble are known of one topic, and how many it takes.
+
+    ``usual``: steps of flow and level are seen; ``curve``: slow blockages, sensors that drift;
+    ``losses`` and ``nights``: taps and leaks; ``season``: droughts; ``level``: a level that is
+    alone; ``battery``.
+    """
+
+    model_config = _FORBID
+    topic: Literal["usual", "curve", "losses", "nights", "season", "level", "battery"]
+    site: str
+    is_known: bool
+    days: float = Field(ge=0)
+    needed_days: float = Field(gt=0)
+
+
+class BlindAnswer(BaseModel):
+    """A kind of trouble that the sensors there are cannot show."""
+
+    model_config = _FORBID
+    kind: str
+    why: Literal["no_flow", "no_level", "no_line", "nights_like_days", "no_voltage"]
+
+
+class DetectionAnswer(BaseModel):
+    """What detection knows of a kahriz by now; ``judged_until`` null: it was never judged."""
+
+    model_config = _shape(
+        kahriz="agh-dere",
+        judged_until=_TIME,
+        learning=[
+            {
+                "topic": "usual",
+                "site": "outlet",
+                "is_known": True,
+                "days": 0.67,
+                "needed_days": 0.67,
+            },
+            {"topic": "curve", "site": "shaft", "is_known": False, "days": 4, "needed_days": 10},
+        ],
+        cannot_see=[{"kind": "tap_leak", "why": "no_line"}],
+    )
+    kahriz: str
+    judged_until: Time | None
+    learning: list[LearnedAnswer]
+    cannot_see: list[BlindAnswer]
+
+
 class Kahrizes(BaseModel):
     """Every kahriz, and the service's now; ``speed`` is above 1 in a demonstration."""
 

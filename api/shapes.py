@@ -10,6 +10,7 @@ from kahriz.book.alerts import Alert, AlertEvent
 from kahriz.book.devices import DeviceRow
 from kahriz.book.messages import OutboxMessage
 from kahriz.clock import from_ms, iso, to_ms
+from kahriz.detect.learned import Learned
 from kahriz.observations import Observation
 from kahriz.sites import Datastream, Kahriz
 from kahriz.stats.delivered import WaterRow
@@ -81,6 +82,17 @@ def masked(phone: str) -> str:
     if hidden <= 0:
         return "*" * len(phone)
     return phone[:_SHOWN_HEAD] + "*" * hidden + phone[-_SHOWN_TAIL:]
+
+
+def learned(each: Learned) -> Shape:
+    """Return how far one topic is learned."""
+    return {
+        "topic": each.topic,
+        "site": each.site,
+        "is_known": each.is_known,
+        "days": round(each.days, 2),
+        "needed_days": round(each.needed_days, 2),
+    }
 
 
 def device(

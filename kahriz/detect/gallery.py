@@ -275,9 +275,9 @@ def _measured(kahriz: Kahriz) -> Iterator[tuple[DatastreamId, Site, Property]]:
     for site in kahriz.site:
         for sensor in site.sensor:
             # The stage that a rating turns into discharge is judged as discharge.
-            if sensor.measures is Property.STAGE and site.rating:
-                continue
-            yield datastream_id(kahriz.id, site.id, sensor.measures), site, sensor.measures
+            is_rated = sensor.measures is Property.STAGE and bool(site.rating)
+            prop = Property.DISCHARGE if is_rated else sensor.measures
+            yield datastream_id(kahriz.id, site.id, prop), site, prop
 
 
 def _has_flow(site: Site) -> bool:

@@ -31,7 +31,7 @@ _CALM_OVER = 48  # hours
 _CALM_NEEDS = 12  # hours
 _CALM_SHARE = 0.4  # of those hours lower: humps stand above the calm level
 _USUAL_OVER = 14  # days
-_USUAL_NEEDS = 3  # days
+USUAL_NEEDS = 3  # days
 _USUAL_SHARE = 0.4  # of those days calmer: what was strange and not told is among them
 
 _CLIMBED_M = 0.05
@@ -163,7 +163,7 @@ class LevelAlone(msgspec.Struct):
 
     def usual_m(self) -> float | None:
         """Return how far from calm the level goes on a usual day; None while that is learned."""
-        if len(self.days) < _USUAL_NEEDS:
+        if len(self.days) < USUAL_NEEDS:
             return None
         ordered = sorted(farthest for _, farthest in self.days)
         return ordered[int(_USUAL_SHARE * (len(ordered) - 1))]

@@ -19,7 +19,7 @@ from kahriz.detect.station.window import NAN, Held, Window, median
 _LEARNS = 15  # days
 _NEEDS = 7
 _NEEDS_FOR_ONE = 5
-_NEEDS_FOR_LEAK = 21
+NEEDS_FOR_LEAK = 21
 _LEAST_SPREAD = 0.004
 _AS_QUIET = 1.5
 _LOOKS_BACK = DAY
@@ -115,7 +115,7 @@ class Losses(msgspec.Struct):
 
     def _is_beyond(self) -> bool:
         """Return whether more is lost than chance explains, in the newest quiet hours too."""
-        if len(self.days) < _NEEDS_FOR_LEAK or not self.loss > self.limit:
+        if len(self.days) < NEEDS_FOR_LEAK or not self.loss > self.limit:
             return False
         newest = [entry[1] for entry in self.recent[-6:]]
         return sum(value > 0.7 * self.limit for value in newest) >= 4

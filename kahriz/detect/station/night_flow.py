@@ -36,7 +36,7 @@ _HOURS_NEEDED = 20  # of a day
 _NIGHT_NEEDED = 3  # of the four hours
 _NO_RHYTHM = 0.85
 
-_LEARNS = 14  # days
+LEARNS = 14  # days
 _REMEMBERS = 8  # of each day of the week
 _NOISE_OVER = 40  # days
 _OUTLIER = 4.0  # times the noise is nothing to learn from
@@ -170,9 +170,9 @@ class NightFlow(msgspec.Struct):
         if self.standing is not None:
             self._follow(at, lost)
             return
-        if self.nights <= _LEARNS or abs(lost) < _OUTLIER * self._sigma():
+        if self.nights <= LEARNS or abs(lost) < _OUTLIER * self._sigma():
             self._learn(weekday, share - people, lost)
-        if self.nights > _LEARNS and self._grows(at, lost):
+        if self.nights > LEARNS and self._grows(at, lost):
             self.standing = Loss(at, self.began_ms, night_lps, people * day_lps, lost)
             self.lately = []
 

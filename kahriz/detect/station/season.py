@@ -8,8 +8,8 @@ from kahriz.detect.station.window import NAN, Window
 
 _STEPS = 96  # a day
 _SPAN = 75
-_NEEDS = 45
-_WEEK = 7
+NEEDS = 45
+WEEK = 7
 _BELOW = 0.03
 _LEVEL_FALL_M = 0.005
 
@@ -51,25 +51,25 @@ class Season(msgspec.Struct):
         self.level.append(level)
         while self.days[0] <= day - _SPAN:
             del self.days[0], self.flow[0], self.level[0]
-        if day - self.first < _NEEDS:
+        if day - self.first < NEEDS:
             return
-        week = self._mean(self.flow, day - _WEEK, day)
-        self.below = self._mean(self.flow, day - _SPAN, day - _WEEK) - week
-        self.fall = self._mean(self.flow, day - 4 * _WEEK, day - 3 * _WEEK) - week
+        week = self._mean(self.flow, day - WEEK, day)
+        self.below = self._mean(self.flow, day - _SPAN, day - WEEK) - week
+        self.fall = self._mean(self.flow, day - 4 * WEEK, day - 3 * WEEK) - week
         if self.is_drought:
             self.is_drought = not (self.below < 0 or self.fall < -0.05)
             return
-        longer = self._mean(self.flow, day - 6 * _WEEK, day - 5 * _WEEK) - week
+        longer = self._mean(self.flow, day - 6 * WEEK, day - 5 * WEEK) - week
         self.is_drought = (
             self.below > _BELOW and self.fall > least and longer > least and self._level_fell(day)
         )
-        self.since = _STEPS * (day - 3 * _WEEK)
+        self.since = _STEPS * (day - 3 * WEEK)
 
     def _level_fell(self, day: int) -> bool:
         if not any(level == level for level in self.level):
             return True
-        before = self._mean(self.level, day - 4 * _WEEK, day - 3 * _WEEK)
-        return before - self._mean(self.level, day - _WEEK, day) > _LEVEL_FALL_M
+        before = self._mean(self.level, day - 4 * WEEK, day - 3 * WEEK)
+        return before - self._mean(self.level, day - WEEK, day) > _LEVEL_FALL_M
 
     def _mean(self, values: list[float], after: int, until: int) -> float:
         """Return the mean of the days in (after, until]; NaN where under three are known."""
@@ -112,7 +112,7 @@ class Battery(msgspec.Struct):
         """Judge the day that ends by a sag of `least_v`; under half of it known changes nothing."""
         if len(self.today) >= 48:
             self.mean = _mean(self.today)
-            if len(self.usual) >= _WEEK:
+            if len(self.usual) >= WEEK:
                 sag = 0.5 * least_v if self.is_low else least_v
                 was_low = self.is_low
                 self.is_low = self.mean < self.usual.middle - sag

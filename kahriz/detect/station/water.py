@@ -28,7 +28,7 @@ from kahriz.detect.station.verdict import (
 from kahriz.detect.station.window import NAN, Held, Window, median
 from kahriz.sites import Detect
 
-_NEEDS_HOURS = 16
+NEEDS_HOURS = 16
 # What a day adds to the spread of what was usual: it is four times that which is no chance.
 _FLOW_A_DAY, _STAGE_A_DAY = 0.008, 0.002
 _LEAST_OFF_SPREAD_M = 0.0008
@@ -329,7 +329,7 @@ class Water(msgspec.Struct):
 
 
 def _usual_of(window: Window) -> Usual:
-    return (window.middle, window.spread) if len(window) >= _NEEDS_HOURS else _NONE
+    return (window.middle, window.spread) if len(window) >= NEEDS_HOURS else _NONE
 
 
 def _learn(channel: Channel, at: int, value: float) -> None:

@@ -5,6 +5,7 @@ import { POINTS, createChart } from "./chart.js";
 import { createDays } from "./days.js";
 import { el, rebuild, setText, sign } from "./dom.js";
 import { discharge, number, percent, volume } from "./format.js";
+import { createLearning } from "./learning.js";
 import { createNorms } from "./norms.js";
 import { paced } from "./pace.js";
 import { t } from "./texts.js";
@@ -13,6 +14,7 @@ const RANGES = [1, 7, 30];
 // Between two requests for the same thing, however fast the news: simulated days last minutes.
 const CHART_PAUSE_MS = 2500;
 const DAYS_PAUSE_MS = 5000;
+const LEARNING_PAUSE_MS = 60000;
 const DAY_MS = 86400000;
 
 function stateBadge(state) {
@@ -129,7 +131,8 @@ export function createCard(first, now) {
   const chart = createChart(first.name);
   const loader = chartLoader(chart, now);
   const days = createDays();
-  const notes = el("footer", { class: "notes" });
+  const learning = createLearning();
+  const notes = el("div");
   const chartTitle = el("div", { class: "chart-head" }, el("h4", {}, t("chart")), rangeSwitch(loader.days, loader.show));
   const node = el(
     "article",
@@ -139,7 +142,7 @@ export function createCard(first, now) {
     norms.node,
     el("section", { class: "chart-part" }, chartTitle, chart.node),
     days.node,
-    notes,
+    el("footer", { class: "notes" }, learning.node, notes),
   );
 
   function update(k) {
@@ -160,12 +163,28 @@ export function createCard(first, now) {
     }
   }
 
+  async function loadLearning() {
+    try {
+      learning.update(await api.detection(first.id));
+    } catch {
+      // What was known stays: it changes by the day, and a line that is down says so elsewhere.
+    }
+  }
+
   const loadingDays = paced(loadDays, DAYS_PAUSE_MS);
+  const loadingLearning = paced(loadLearning, LEARNING_PAUSE_MS);
+
+  /** Bring up to date what changes by the day. */
+  function updateDays() {
+    loadingDays.soon();
+    loadingLearning.soon();
+  }
 
   function destroy() {
     loader.stop();
     loadingDays.stop();
+    loadingLearning.stop();
     chart.destroy();
   }
-  return { node, update, updateDays: loadingDays.soon, destroy };
+  return { node, update, updateDays, destroy };
 }

@@ -119,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"now": iso(world.now), "speed": world.speed, "kahrizes": world.kahrizes}
             case ["kahrizes", id, "water"]:
                 return world.water(id)
+            case ["kahrizes", id, "detection"]:
+                return world.detection(id)
             case ["datastreams", id, "observations"]:
                 start, end = (datetime.fromisoformat(query[k]) for k in ("start", "end"))
                 return world.observations(id, start, end, int(query["max_points"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.fake_api import KEY, FakeApi
-from tests.browser.world import ENGLISH, FOLDED, World, iso
+from tests.browser.world import ENGLISH, FOLDED, World, iso, topic
 
 pytestmark = pytest.mark.server
 
@@ -372,6 +373,34 @@ def test_simulated_time_is_called_that_only_when_it_is(opened: Open, world: Worl
 
     expect(page.locator(".card")).to_have_count(3)
     expect(page.locator("#speed")).to_be_hidden()
+
+
+def test_a_card_says_what_is_still_learned_there_and_what_will_never_be_seen(
+    opened: Open, world: World
+) -> None:
+    world.learning["agh-dere"] = [
+        topic("usual", 0.25, 2 / 3),
+        topic("curve", 4, 10, "shaft"),
+        topic("season", 46, 45),
+        topic("battery", 5, 7, "outlet"),
+        topic("battery", 2, 7, "shaft"),
+    ]
+    world.cannot_see["agh-dere"] = [{"kind": "tap_leak", "why": "no_line"}]
+    seen = opened()
+
+    expect(_card(seen.page).locator(".learning p")).to_have_text(
+        [
+            "Still being learned, so not yet seen: sudden changes (6 of 16 h),"
+            " slow changes (4 of 10 days), the battery (2 of 7 days).",
+            "Cannot be seen here: taps and leaks (no meter on the line).",
+        ]
+    )
+    expect(_card(seen.page, "Barana").locator(".learning p")).to_have_count(0)
+    boxes = [line.bounding_box() for line in _card(seen.page).locator(".notes p").all()]
+    drawn = [box for box in boxes if box]
+    assert len(drawn) == 3
+    assert all(b["y"] >= a["y"] + a["height"] for a, b in pairwise(drawn))
+    assert seen.complaints == []
 
 
 def test_devices_tell_what_was_lost_and_which_battery_is_low(opened: Open) -> None:

@@ -37,6 +37,12 @@ def iso(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def topic(name: str, days: float, needed_days: float, site: str = "outlet") -> Json:
+    """Return how far one topic is learned."""
+    figures = {"days": round(days, 2), "needed_days": round(needed_days, 2)}
+    return {"topic": name, "site": site, "is_known": days >= needed_days} | figures
+
+
 class World:
     """Everything the stand-in tells; tests change its attributes."""
 
@@ -55,6 +61,8 @@ class World:
         velibey = self.kahrizes[2]
         velibey["use"], velibey["norms"] = "irrigation", []
         velibey["access_note"] = "Mina təhlükəsi: yalnız təmizlənmiş yolla gedin (ANAMA)"
+        self.learning: dict[str, list[Json]] = {}
+        self.cannot_see: dict[str, list[Json]] = {}
         self.devices: list[Json] = [
             _device(k["id"], site["id"], i)
             for k in self.kahrizes
@@ -91,6 +99,16 @@ class World:
             "people_assumed": kahriz["people_assumed"],
             "completeness_limit": 0.9,
             "rows": rows,
+        }
+
+    def detection(self, id: str) -> Json:
+        """Return that all is known, but where a test says otherwise."""
+        learning = self.learning.get(id, [])
+        return {
+            "kahriz": id,
+            "judged_until": iso(self.now),
+            "learning": learning or [topic("usual", 2 / 3, 2 / 3), topic("curve", 10, 10)],
+            "cannot_see": self.cannot_see.get(id, []),
         }
 
     def observations(self, id: str, start: datetime, end: datetime, limit: int) -> Json:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kahriz.detect import Audience, Kind
+from kahriz.detect.learned import Topic, Why
 from kahriz.notify.texts import LANGUAGES
 
 TEXTS = (Path(__file__).parents[3] / "dashboards" / "web" / "texts.js").read_text("utf-8")
@@ -30,6 +31,7 @@ def _faults(language: str) -> set[str]:
 def test_the_page_has_a_word_for_everything_a_detector_says(language: str) -> None:
     wanted = {f"kind_{kind}" for kind in Kind} | {f"audience_{who}" for who in Audience}
     wanted |= {f"fault_{fault}" for fault in _faults(language)}
+    wanted |= {f"topic_{topic}" for topic in Topic} | {f"why_{why}" for why in Why}
 
     assert wanted <= _words(language)
 

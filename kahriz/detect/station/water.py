@@ -206,7 +206,10 @@ class Water(msgspec.Struct):
                 return
         if trouble.is_slow:
             return
-        if self.held.has("end", not kind, at, _ENDS[trouble.kind], 3):
+        # What is silent has not come back.
+        judged = scene.stage if trouble.kind == STAGE else scene.flow
+        is_over = not kind and judged.is_known
+        if self.held.has("end", is_over, at, _ENDS[trouble.kind], 3):
             # Or have we only got used to it: the limits have grown meanwhile.
             is_back = scene.age < _OLD or not verdict(scene._replace(age=_YOUNG))
             (self._end if is_back else self._release)(at, trouble)
@@ -339,8 +342,10 @@ def _learn(channel: Channel, at: int, value: float) -> None:
 
 def _is_clear(trouble: Trouble, kind: str, scene: Scene) -> bool:
     """Return whether `kind` is said clearly enough to change what was told."""
-    if trouble.kind != FLOW or kind in (FLOW, STAGE) or not scene.stage.is_known:
+    if trouble.kind != FLOW or kind in (FLOW, STAGE):
         return True
+    if not scene.stage.is_known:
+        return bool(follows(scene))  # that nobody contradicts it any more clears no outlet
     moved = abs(scene.stage.change)
     least = max(scene.least.level_m, 4 * scene.stage.spread) if follows(scene) else SURE_STAGE_M
     return moved > least

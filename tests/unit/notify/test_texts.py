@@ -199,3 +199,43 @@ def test_the_documentation_shows_what_is_sent(
 
     assert len(SHOWN) == 8
     assert render("blockage", "first", language, alphabet, known).text == f"#K7 {name}{rest}"
+
+
+EACH = re.findall(
+    r"^([a-z_]+) (first|resolved) +(az|en) +(#K7 Ag Dere.*)$",
+    (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+
+
+def test_the_documentation_shows_a_text_of_every_kind() -> None:
+    assert {kind for kind, *_ in EACH} == set(Kind)
+    assert {(kind, language) for kind, _, language, _ in EACH} == set(product(Kind, ("az", "en")))
+
+
+@pytest.mark.parametrize(("kind", "reason", "language", "text"), EACH)
+def test_the_documentation_shows_what_is_sent_of_each_kind(
+    kind: str, reason: str, language: str, text: str
+) -> None:
+    known = replace(
+        facts(AGH_DERE),
+        code="K7",
+        since=NOW - timedelta(hours=3),
+        observed_lps=1.2,
+        expected_lps=3.0,
+        deviation=-0.61,
+        lpcd=41.4,
+        silent_h=2.1,
+        fall=-0.17,
+        loss=0.23,
+        loss_lps=0.55,
+        volts=11.6,
+        usual_volts=12.4,
+        fault="flat_line",
+    )
+    if kind == Kind.SURGE:
+        known = replace(known, observed_lps=4.7, deviation=0.57)
+    if reason == Reason.RESOLVED:
+        known = replace(known, observed_lps=2.9, lpcd=100.2, deviation=None)
+
+    assert render(kind, reason, language, "folded", known).text == text

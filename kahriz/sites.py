@@ -244,7 +244,7 @@ class Detect(BaseModel):
     """Change of a level for which its sensor is blamed, all else being as it was [m]."""
     off_curve_m: float = Field(0.008, gt=0, le=1)
     """Distance of a level from what the flow explains, over half a day, that is no chance [m]."""
-    loss: float = Field(0.035, gt=0, lt=1)
+    loss: float = Field(0.045, gt=0, lt=1)
     """Part of the water lost on the way to the village, beyond the usual."""
     drought: float = Field(0.14, gt=0, lt=1)
     """Part of the flow lost in three weeks, being below the mean of 75 days."""

@@ -15,7 +15,7 @@ from kahriz.detect import Detection
 from kahriz.detect.findings import Findings, device_of, is_at_fault
 from kahriz.detect.station.channel import DAY, HOUR, Channel
 from kahriz.detect.station.level_alone import LevelAlone
-from kahriz.detect.station.night_flow import NightFlow
+from kahriz.detect.station.nights import Nights
 from kahriz.detect.station.season import Battery
 from kahriz.detect.station.station import Station, Tick
 from kahriz.detect.station.window import NAN
@@ -52,7 +52,7 @@ class State(msgspec.Struct):
     channel: dict[str, Channel] = {}
     battery: dict[str, Battery] = {}
     level: dict[str, LevelAlone] = {}
-    night: dict[str, NightFlow] = {}
+    night: dict[str, Nights] = {}
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -98,8 +98,7 @@ class Gallery:
 
     The first shaft or mother well with a level stands for the gallery above, the first delivery
     line with a flow for the way to the village. Other instruments are judged each by itself: where
-    no outlet's flow is measured, levels by how they move, and delivery lines by their nights, as
-    are lines that do not follow the outlet.
+    no outlet's flow is measured, levels by how they move; delivery lines by their nights, too.
 
     Parameters
     ----------
@@ -167,7 +166,7 @@ class Gallery:
         for name in self._levels:
             _of(state.level, name, LevelAlone).step(at * QUARTER_MS, _possible(values, name))
         for name in self._lines:
-            _of(state.night, name, NightFlow).step(at * QUARTER_MS, _possible(values, name))
+            _of(state.night, name, Nights).step(at * QUARTER_MS, _possible(values, name))
         for name, site in self._batteries.items():
             battery = _of(state.battery, device_of(site, Property.BATTERY_VOLTAGE), Battery)
             battery.take(_possible(values, name))
@@ -194,7 +193,7 @@ class Gallery:
                 found.append(self._findings.level(at, site, device, strange))
         for name, (site, _) in self._lines.items():
             loss = state.night[name].standing if name in state.night else None
-            if loss is not None and not self._is_carried(name):
+            if loss is not None and not self._is_told_or_denied(name):
                 found.append(self._findings.night(at, site, loss))
         for site in self._batteries.values():
             device = device_of(site, Property.BATTERY_VOLTAGE)
@@ -209,12 +208,17 @@ class Gallery:
         for station in self.state.station.values():
             station.start_anew(self.state.at)
 
-    def _is_carried(self, line: DatastreamId) -> bool:
-        """Return whether an outlet's flow says more of a line's losses than its nights do."""
+    def _is_told_or_denied(self, line: DatastreamId) -> bool:
+        """Return whether outlet and line together tell of a loss already, or know of none.
+
+        Where a line carries what the outlet gives, a leak behind its meter makes it carry more.
+        """
         for outlet in self.outlets:
             station = self.state.station.get(outlet.site.id)
             if station is not None and line in _streams(self.kahriz, outlet):
-                return station.losses.is_judged
+                losses = station.losses
+                is_more = losses.loss < -0.5 * losses.limit
+                return losses.is_leaking or (losses.is_judged and not is_more)
         return False
 
     def _key(self, outlet: Outlet) -> str:

@@ -12,7 +12,15 @@ from enum import StrEnum
 
 from kahriz.detect import Kind
 from kahriz.detect.gallery import Gallery, Outlet
-from kahriz.detect.station import curve, level_alone, losses, night_flow, season, water
+from kahriz.detect.station import (
+    curve,
+    level_alone,
+    losses,
+    night_flow,
+    nights,
+    season,
+    water,
+)
 from kahriz.detect.station.station import Station
 from kahriz.observations import datastream_id
 from kahriz.sites import Kahriz, Site, SiteKind
@@ -92,7 +100,8 @@ def learned(gallery: Gallery) -> tuple[Learned, ...]:
         if not _is_carried(gallery, site):
             night = state.night.get(datastream_id(kahriz.id, site.id, Property.DISCHARGE))
             days = 0 if night is None else night.nights
-            found.append(_entry(Topic.NIGHTS, site, days, night_flow.LEARNS))
+            needed = nights.DAY_LEARNED + night_flow.LEARNS
+            found.append(_entry(Topic.NIGHTS, site, days, needed))
     for site, device in _batteries(kahriz):
         battery = state.battery.get(device)
         days = 0 if battery is None else len(battery.usual)

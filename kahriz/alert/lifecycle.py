@@ -200,7 +200,8 @@ def _told(alert: Standing, detection: Detection, now: datetime) -> Standing:
 
 
 def _gravity(evidence: Mapping[str, float | str]) -> float:
-    value = evidence.get("deviation", 0.0)
+    names = ("deviation", "loss", "below_season")
+    value = next((evidence[name] for name in names if name in evidence), 0.0)
     return abs(value) if isinstance(value, int | float) else 0.0
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,6 +169,20 @@ def test_the_gravest_figures_stay_not_the_last_before_the_end() -> None:
     life = Life().held(0, 30, blockage(-0.6)).held(35, 60, blockage(-0.1))
 
     assert life.alerts[(Kind.BLOCKAGE, "")].evidence["deviation"] == -0.6
+
+
+@pytest.mark.parametrize(
+    ("kind", "figure"), [(Kind.TAP_LEAK, "loss"), (Kind.DROUGHT, "below_season")]
+)
+def test_what_was_lost_at_the_worst_stays_where_no_deviation_says_it(
+    kind: Kind, figure: str
+) -> None:
+    worst, last = (
+        Detection(kind, "station", START, {figure: share}, "Lost.") for share in (0.3, 0.05)
+    )
+    life = Life().held(0, 90, worst).held(95, 120, last)
+
+    assert life.alerts[(kind, "")].evidence[figure] == 0.3
 
 
 def test_an_instant_in_the_past_changes_nothing_that_is_known_later() -> None:

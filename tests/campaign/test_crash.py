@@ -48,7 +48,7 @@ def _run_and_kill(world: World) -> bool:
 def test_ingest_ends_cleanly_on_sigterm_under_load_and_goes_on_where_it_was(
     tmp_path: Path,
 ) -> None:
-    with world(tmp_path, SEED, history_days=10) as w:
+    with world(tmp_path, SEED, history_days=40) as w:
         w.start_ingest()
         w.house.wait_for_ingest()
         wait_until(lambda: w.counts.acked > 0, "load")

@@ -21,6 +21,7 @@ _FLAT_LEAST = 3 * HOUR
 _LEARNS_FLAT = 30 * DAY
 _IMPOSSIBLE_FOR = HOUR
 _NOISE_NEEDS = 14  # days
+_ONCE_AN_HOUR = 4  # hours with one value each
 _TIMES_ROUGHER = {True: 2.0, False: 4.0}  # levels have rough weeks of their own
 _LEAST_NOISE = {True: 0.010, False: 0.004}  # ln flow, m
 _NOISE_HELD = {True: HOUR, False: 4 * HOUR}
@@ -98,8 +99,14 @@ class Channel(msgspec.Struct):
         return median(values) if len(values) >= 3 else NAN
 
     def close_hour(self) -> float:
-        """Return the median of the hour that ends; NaN where it is not known."""
-        value = median(self.hour) if len(self.hour) >= 2 and not self.fault else NAN
+        """Return the median of the hour that ends; NaN where it is not known.
+
+        One value is not enough, unless of a device that speaks once an hour.
+        """
+        n = len(self.hour)
+        self.alone = self.alone + 1 if n == 1 else 0
+        is_known = n >= 2 or self.alone >= _ONCE_AN_HOUR
+        value = median(self.hour) if is_known and not self.fault else NAN
         self.hour = []
         return value
 
@@ -153,3 +160,4 @@ class Channel(msgspec.Struct):
         return "noise" if self.noisy_for >= _NOISE_HELD[self.is_flow] else ""
 
     noisy_for: int = 0
+    alone: int = 0

@@ -12,6 +12,7 @@ NEEDS = 45
 WEEK = 7
 _BELOW = 0.03
 _LEVEL_FALL_M = 0.005
+_LEAST_READINGS = 12  # half a day of a device that speaks once an hour
 
 
 class Season(msgspec.Struct):
@@ -109,8 +110,8 @@ class Battery(msgspec.Struct):
             self.today.append(volts)
 
     def close_day(self, day: int, least_v: float) -> None:
-        """Judge the day that ends by a sag of `least_v`; under half of it known changes nothing."""
-        if len(self.today) >= 48:
+        """Judge the day that ends by a sag of `least_v`; under twelve readings change nothing."""
+        if len(self.today) >= _LEAST_READINGS:
             self.mean = _mean(self.today)
             if len(self.usual) >= WEEK:
                 sag = 0.5 * least_v if self.is_low else least_v

@@ -273,6 +273,41 @@ def test_a_battery_recovers() -> None:
     assert SINCE + 4 < only(water, 8).until <= SINCE + 6
 
 
+# ---- devices that speak less often
+
+
+def thinned(water: Days, every: int) -> Days:
+    """Keep one reading of so many quarters of an hour."""
+    for value in water.value.values():
+        value[np.arange(len(value)) % every != 0] = np.nan
+    return water
+
+
+@pytest.mark.parametrize(("every", "within_h"), [(2, 2), (4, 4)])
+def test_a_device_that_speaks_every_half_hour_or_hour_is_judged_and_takes_longer(
+    every: int, within_h: float
+) -> None:
+    def found_of(water: Days, days: float) -> tuple[str, float]:
+        (one,) = said(Gallery(kahriz(battery=True)), thinned(water, every), 0, SINCE + days)
+        return one.kind.value, one.at - SINCE
+
+    kind, delay = found_of(Days().blocked(SINCE), 3)
+    assert kind == "blockage"
+    assert 0 < delay <= within_h * HOURS
+    kind, delay = found_of(Days().tapped(SINCE), 3)
+    assert kind == "tap_leak"
+    assert delay <= 2
+    assert found_of(Days().drifted(BATTERY, SINCE, -0.4, 1), 4)[0] == "battery"
+
+
+def test_a_device_that_speaks_every_two_hours_is_judged_by_itself_alone() -> None:
+    def told(water: Days) -> list[str]:
+        return [one.key for one in said(Gallery(kahriz()), thinned(water, 8), 0, SINCE + 3)]
+
+    assert told(Days().blocked(SINCE)) == []
+    assert told(Days().says(SHAFT, IMPOSSIBLE, SINCE)) == ["k-shaft"]
+
+
 # ---- quiet
 
 

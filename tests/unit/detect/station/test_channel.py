@@ -157,6 +157,20 @@ def test_an_hour_closes_with_the_median_of_what_could_be_used() -> None:
     assert math.isnan(channel.close_hour())
 
 
+def test_an_hour_with_one_value_is_not_known_unless_each_has_one() -> None:
+    channel = Channel(is_flow=False)
+    known = []
+    for hour in range(8):
+        feed(channel, [0.7 + 0.001 * hour], hour * HOUR)
+        known.append(math.isfinite(channel.close_hour()))
+    assert known == [False] * 3 + [True] * 5
+
+    feed(channel, [0.7, 0.71], 8 * HOUR)
+    assert math.isfinite(channel.close_hour())
+    feed(channel, [0.72], 9 * HOUR)
+    assert math.isnan(channel.close_hour())
+
+
 def test_no_water_is_a_number_on_the_scale_of_flows() -> None:
     channel = Channel(is_flow=True)
 

@@ -11,7 +11,7 @@ from kahriz.detect.station.channel import HOUR
 from kahriz.detect.station.losses import Losses
 from kahriz.detect.station.season import Season
 from kahriz.detect.station.verdict import BLOCKAGE, FLOW, STAGE
-from kahriz.detect.station.window import median
+from kahriz.detect.station.window import NAN, median
 
 UNKNOWN = "unknown"
 
@@ -22,7 +22,7 @@ _ALL, _NONE = 0.6, 0.4
 
 
 def culprit(
-    off: float, rise: float, flow: float, losses: Losses, season: Season
+    off: float, rise: float, flow: float, level: float, losses: Losses, season: Season
 ) -> tuple[str, int]:
     """Return (`FLOW`, `STAGE`, `BLOCKAGE` or `UNKNOWN`, steps for which that has to hold).
 
@@ -32,8 +32,8 @@ def culprit(
         How much higher than the curve the level is [m].
     rise
         By how much the level rises per ln of flow [m].
-    flow
-        The outlet's [ln L/s].
+    flow, level
+        The outlet's [ln L/s] and the shaft's [m].
     losses, season
         What the village gets of it, and where the weeks before were heading.
     """
@@ -50,7 +50,7 @@ def culprit(
             # A gallery that slowly fills up raises the level before the flow falls.
             return STAGE, (96 if is_higher else 24) * HOUR
     # No word from the village: a meter that says too little falls by all of it.
-    if is_higher and 0.7 * error < trend < -_FALLS:
+    if is_higher and 0.7 * error < trend < -_FALLS and not risen(season, level) < 0.3 * off:
         return BLOCKAGE, 6 * HOUR
     return UNKNOWN, 48 * HOUR
 
@@ -65,3 +65,9 @@ def against_trend(season: Season, flow: float) -> float:
     middle = median(values[half:])
     rate = (middle - median(values[:half])) / max(newer - older, 1.0)
     return flow - middle - min(rate, 0.0) * (days[-1] + 1 - newer)
+
+
+def risen(season: Season, level: float) -> float:
+    """Return how much higher a level is than in the two weeks before [m]; NaN where not known."""
+    known = [value for value in season.level[-14:] if value == value]
+    return level - median(known) if len(known) >= 8 else NAN

@@ -294,13 +294,18 @@ class Water(msgspec.Struct):
         else:
             self._reconsider(at, usual, limit, self.trouble, losses, season)
 
+    def _slow_level(self, flow: float) -> float:
+        return self.slow_off + self.curve.level(flow)
+
     def _suspect(self, at: int, flow: float, limit: float, losses: Losses, season: Season) -> None:
         """Find a slow trouble: what has been off the curve for long, whoever it is."""
         if abs(self.slow_off) <= limit or at < self.not_before:
             for name in _SLOW:
                 self.held.has(name, False, at, 1, HOUR)
             return
-        kind, needed = culprit(self.slow_off, self.curve.rise(flow), flow, losses, season)
+        kind, needed = culprit(
+            self.slow_off, self.curve.rise(flow), flow, self._slow_level(flow), losses, season
+        )
         name = "slow " + kind
         if self.held.has(name, True, at, needed, HOUR):
             since = self.held.start(name, at) - 6 * HOUR
@@ -316,7 +321,9 @@ class Water(msgspec.Struct):
         season: Season,
     ) -> None:
         if trouble.kind == STAGE and self.slow_off > limit:
-            kind, needed = culprit(self.slow_off, self.curve.rise(flow), flow, losses, season)
+            kind, needed = culprit(
+                self.slow_off, self.curve.rise(flow), flow, self._slow_level(flow), losses, season
+            )
             if self.held.has("slow to blockage", kind == BLOCKAGE, at, needed, HOUR):
                 trouble.kind, trouble.told_at, trouble.is_slow = BLOCKAGE, at, True
                 trouble.off = (0.0, self.curve.spread)

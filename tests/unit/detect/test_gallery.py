@@ -215,6 +215,15 @@ def test_an_outlets_meter_that_drifts_down_is_told_within_a_week() -> None:
     assert one.at - SINCE <= 7
 
 
+@pytest.mark.parametrize("over", [10, 20])
+@pytest.mark.parametrize("by", [-0.25, -0.15, 0.25])
+def test_without_a_line_a_meter_that_drifts_is_no_blockage(by: float, over: float) -> None:
+    one = only(Days().drifted(OUTLET, SINCE, by, over), 25, "outlet", "shaft")
+
+    assert one.kind is Kind.SENSOR
+    assert one.at - SINCE <= 12
+
+
 @pytest.mark.parametrize("sites", WITH_A_SHAFT)
 @pytest.mark.parametrize("by", [-0.1, 0.1])
 def test_a_level_that_drifts_is_told_within_a_week(sites: tuple[str, ...], by: float) -> None:

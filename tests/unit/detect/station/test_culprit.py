@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from kahriz.detect.station.culprit import UNKNOWN, against_trend, culprit
+from kahriz.detect.station.culprit import UNKNOWN, against_trend, culprit, risen
 from kahriz.detect.station.losses import Losses
 from kahriz.detect.station.season import Season
 from kahriz.detect.station.verdict import BLOCKAGE, FLOW, STAGE
 
 RISE = 0.1
-BEFORE = 2.5  # ln L/s
+BEFORE, LEVEL = 2.5, 0.7
+"""Flow [ln L/s] and level [m] of the weeks before."""
 
 
 def losses(loss: float | None = None) -> Losses:
@@ -24,7 +27,7 @@ def season(a_day: float = 0.0) -> Season:
     """Return three weeks that end at `BEFORE`."""
     found = Season()
     for day in range(21):
-        found.close_day(day, BEFORE - a_day * (20 - day), float("nan"), 0.15)
+        found.close_day(day, BEFORE - a_day * (20 - day), LEVEL, 0.15)
     return found
 
 
@@ -46,12 +49,23 @@ def season(a_day: float = 0.0) -> Season:
 def test_the_way_to_the_village_is_the_third_witness(
     what: str, off: float, flow: float, loss: float | None, kind: str
 ) -> None:
-    assert culprit(off, RISE, BEFORE + flow, losses(loss), season())[0] == kind, what
+    level = LEVEL + off + RISE * flow
+    assert culprit(off, RISE, BEFORE + flow, level, losses(loss), season())[0] == kind, what
+
+
+def test_a_gallery_that_is_blocked_raises_its_level_and_a_meter_does_not() -> None:
+    def blamed(level: float) -> str:
+        return culprit(0.02, RISE, BEFORE - 0.1, level, losses(), season())[0]
+
+    assert blamed(LEVEL + 0.01) == BLOCKAGE
+    assert blamed(LEVEL + 0.001) == UNKNOWN
+    assert math.isnan(risen(Season(), LEVEL))
+    assert culprit(0.02, RISE, BEFORE - 0.1, LEVEL, losses(0.0), season())[0] == BLOCKAGE
 
 
 def test_a_small_distance_has_to_hold_for_longer_than_a_large_one() -> None:
     def hours(off: float) -> float:
-        kind, steps = culprit(off, RISE, BEFORE - 0.05, losses(0.0), season())
+        kind, steps = culprit(off, RISE, BEFORE - 0.05, LEVEL, losses(0.0), season())
         assert kind == BLOCKAGE
         return steps / 4
 
@@ -59,8 +73,8 @@ def test_a_small_distance_has_to_hold_for_longer_than_a_large_one() -> None:
 
 
 def test_a_level_that_rises_alone_may_be_a_gallery_that_fills_up_and_is_given_time() -> None:
-    rising = culprit(0.02, RISE, BEFORE, losses(0.0), season())
-    falling = culprit(-0.02, RISE, BEFORE, losses(0.0), season())
+    rising = culprit(0.02, RISE, BEFORE, LEVEL, losses(0.0), season())
+    falling = culprit(-0.02, RISE, BEFORE, LEVEL, losses(0.0), season())
 
     assert rising[0] == falling[0] == STAGE
     assert rising[1] > falling[1]
@@ -70,7 +84,7 @@ def test_a_loss_within_chance_is_no_witness() -> None:
     unsure = losses(-0.2)
     unsure.sigma = 0.2
 
-    assert culprit(0.02, RISE, BEFORE - 0.2, unsure, season())[0] == UNKNOWN
+    assert culprit(0.02, RISE, BEFORE - 0.2, LEVEL, unsure, season())[0] == UNKNOWN
 
 
 def test_water_that_was_falling_anyway_is_not_below_where_it_was_heading() -> None:

@@ -89,10 +89,11 @@ class Station(msgspec.Struct):
         if water.trouble is not None:
             return False
         off, usual = water.slow_off, water.flow.usual.middle
-        if off != off or usual != usual:
+        if off != off or usual != usual or not water.curve.is_known:
             return True
         blamed = 0.45 * water.curve.rise(usual) * self.losses.loss
-        return abs(off) < max(blamed, 0.006) or blamed != blamed
+        chance = min(0.006, 3 * water.curve.doubt(usual))
+        return abs(off) < max(blamed, chance) or blamed != blamed
 
     def _close_day(self, day: int, least: Detect) -> None:
         hours, self.day = self.day, []

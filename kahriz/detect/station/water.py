@@ -242,6 +242,7 @@ class Water(msgspec.Struct):
         if self.trouble is not None:
             self._end(at, self.trouble)
         self.off.clear()
+        self.half_day, self.slow_off = [], NAN
         self.curve.forget()
         for channel in (self.flow, self.stage):
             channel.usual.clear()

@@ -208,8 +208,9 @@ def test_a_level_that_moves_alone_is_its_sensor(sites: tuple[str, ...], by: floa
     assert SINCE + 3 < one.until < SINCE + 3.5
 
 
-def test_an_outlets_meter_that_drifts_down_is_told_within_a_week() -> None:
-    one = only(Days().drifted(OUTLET, SINCE, -0.25, 10), 12)
+@pytest.mark.parametrize("by", [-0.25, -0.15, 0.15, 0.25])
+def test_an_outlets_meter_that_drifts_is_told_within_a_week_and_as_no_tap(by: float) -> None:
+    one = only(Days().drifted(OUTLET, SINCE, by, 10), 20)
 
     assert (one.kind, one.key) == (Kind.SENSOR, "k-outlet")
     assert one.at - SINCE <= 7

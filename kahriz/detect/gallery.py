@@ -216,6 +216,8 @@ class Gallery:
         for outlet in self.outlets:
             station = self.state.station.get(outlet.site.id)
             if station is not None and line in _streams(self.kahriz, outlet):
+                if station.water.trouble is not None:
+                    return True  # where little comes, nights are like days
                 losses = station.losses
                 is_more = losses.loss < -0.5 * losses.limit
                 return losses.is_leaking or (losses.is_judged and not is_more)

@@ -166,7 +166,9 @@ class Gallery:
         for name in self._levels:
             _of(state.level, name, LevelAlone).step(at * QUARTER_MS, _possible(values, name))
         for name in self._lines:
-            _of(state.night, name, Nights).step(at * QUARTER_MS, _possible(values, name))
+            # Where little comes, nights are like days: nothing is learned or told of them then.
+            value = NAN if self._is_short(name) else _possible(values, name)
+            _of(state.night, name, Nights).step(at * QUARTER_MS, value)
         for name, site in self._batteries.items():
             battery = _of(state.battery, device_of(site, Property.BATTERY_VOLTAGE), Battery)
             battery.take(_possible(values, name))
@@ -208,6 +210,15 @@ class Gallery:
         for station in self.state.station.values():
             station.start_anew(self.state.at)
 
+    def _is_short(self, line: DatastreamId) -> bool:
+        """Return whether the water of a line's outlet is in trouble."""
+        for outlet in self.outlets:
+            station = self.state.station.get(outlet.site.id)
+            if station is not None and line in _streams(self.kahriz, outlet):
+                trouble = station.water.trouble
+                return trouble is not None and not trouble.is_instrument
+        return False
+
     def _is_told_or_denied(self, line: DatastreamId) -> bool:
         """Return whether outlet and line together tell of a loss already, or know of none.
 
@@ -216,8 +227,8 @@ class Gallery:
         for outlet in self.outlets:
             station = self.state.station.get(outlet.site.id)
             if station is not None and line in _streams(self.kahriz, outlet):
-                if station.water.trouble is not None:
-                    return True  # where little comes, nights are like days
+                if self._is_short(line):
+                    return True
                 losses = station.losses
                 is_more = losses.loss < -0.5 * losses.limit
                 return losses.is_leaking or (losses.is_judged and not is_more)

@@ -19,6 +19,7 @@ _DRY_LPS = 0.02
 _LEAST_LPS = 0.005  # the logarithm of "no water" has to be some number
 _FLAT_LEAST = 3 * HOUR
 _LEARNS_FLAT = 30 * DAY
+_MEETS_FLAT = 7 * DAY
 _IMPOSSIBLE_FOR = HOUR
 _NOISE_NEEDS = 14  # days
 _ONCE_AN_HOUR = 4  # hours with one value each
@@ -78,6 +79,7 @@ class Channel(msgspec.Struct):
             self.impossible = 0
         # Across a silence nobody knows whether it moved.
         if value != self.last or at - self.same_until > HOUR:
+            self._learn_flat(at)
             self.same_since = at
         self.last, self.same_until = value, at
         scaled = math.log(max(value, _LEAST_LPS)) if self.is_flow else value
@@ -120,11 +122,18 @@ class Channel(msgspec.Struct):
         run = self.same_until - self.same_since
         if self.is_flow and self.last < _DRY_LPS:
             return ""
-        if run >= max(_FLAT_LEAST, 3 * self.longest):
-            return "flat"
-        if run > self.longest and at - self.first < _LEARNS_FLAT:
+        if at - self.first < _MEETS_FLAT:
+            return ""
+        return "flat" if run >= max(_FLAT_LEAST, 3 * self.longest) else ""
+
+    def _learn_flat(self, at: int) -> None:
+        """Learn from a run that has ended how long this instrument may say the same.
+
+        Not from one that lasts: a stuck sensor would teach that it is not.
+        """
+        run = self.same_until - self.same_since
+        if at - self.first < _LEARNS_FLAT and self.longest < run <= DAY and not self.fault:
             self.longest = run
-        return ""
 
     def _impossible(self) -> str:
         return "impossible" if self.impossible >= _IMPOSSIBLE_FOR else ""

@@ -29,7 +29,8 @@ from ingest.backlog import (
 from kahriz.alert import lifecycle, pipeline
 from kahriz.alert.lifecycle import Alerts, State, Transition
 from kahriz.alert.walk import walk
-from kahriz.book import Book, checkpoints, devices, snapshots
+from kahriz.alert.works import Calendar
+from kahriz.book import Book, checkpoints, devices, maintenance, snapshots
 from kahriz.book.devices import DeviceRow
 from kahriz.clock import from_datetime64, from_ms
 from kahriz.detect import Detection, Detector, KahrizView
@@ -151,17 +152,19 @@ class Watch:
         with self._book.begin() as connection:
             told_until = min(way.told_until, now)
             alerts = pipeline.load(connection, kahriz.id, told_until - pipeline.LOOKS_BACK)
+            works = maintenance.list_works(connection, kahriz.id)
         moved: list[Transition] = []
         states: list[tuple[int, bytes]] = []
-        steps = walk(gallery, log, last, alerts, self._standing, way.told_until)
+        steps = walk(gallery, log, last, alerts, self._standing, way.told_until, works)
         for _, after_step, new in steps:
             alerts = after_step
             moved += new
             if snapshots.is_kept(gallery.state.at, last):
                 states.append((gallery.state.at, dump(gallery.state)))
-        detections = [*gallery.detections(), *self._ask(kahriz, rows, alerts, now)]
-        alerts, new = lifecycle.judge(alerts, detections, now)
-        moved += new
+        if not Calendar(works, gallery.quarters).is_on(gallery.quarters.of(now)):
+            detections = [*gallery.detections(), *self._ask(kahriz, rows, alerts, now)]
+            alerts, new = lifecycle.judge(alerts, detections, now)
+            moved += new
         done = Mark(now, {d: t for d, r in rows.items() if (t := told_by(r, now)) is not None})
         flow = self._flow_now(kahriz, now) if moved else None
         with self._book.begin() as connection:

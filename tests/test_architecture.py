@@ -71,8 +71,8 @@ PURE = (
     "kahriz/stats/*",
     "kahriz/detect/*",
     "kahriz/alert/lifecycle.py",
-    "kahriz/alert/mute.py",
     "kahriz/alert/reason.py",
+    "kahriz/alert/works.py",
 )
 IMPURE_MODULES = {
     "os", "io", "pathlib", "time", "socket", "subprocess", "threading", "sqlite3", "urllib",

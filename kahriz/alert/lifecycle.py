@@ -150,6 +150,23 @@ def judge(
     return alerts, moved
 
 
+def stand(known: Mapping[Place, Standing], now: datetime) -> tuple[Alerts, list[Transition]]:
+    """Return the alerts after an instant of which nobody may judge, and what moved.
+
+    What fires stands, its end is not nearer than before; what was pending was nothing yet.
+    """
+    alerts = dict(known)
+    moved: list[Transition] = []
+    for place, alert in known.items():
+        if not alert.is_open or now <= alert.last_seen:
+            continue
+        if alert.state is State.FIRING:
+            alerts[place] = replace(alert, last_seen=now)
+        else:
+            moved += _end(alerts, alert, Step.DROPPED, now, "somebody works there")
+    return alerts, moved
+
+
 def _is_firing_water(alert: Standing | None) -> bool:
     return alert is not None and alert.state is State.FIRING and alert.is_about_water
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from kahriz.alert import lifecycle
 from kahriz.alert.lifecycle import Alerts, Transition
+from kahriz.alert.works import Calendar
+from kahriz.book.maintenance import Works
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import Detection, KahrizView
 from kahriz.detect.gallery import Gallery
@@ -29,6 +31,7 @@ def walk(
     alerts: Alerts,
     others: Others,
     told_until: datetime | None = None,
+    works: Sequence[Works] = (),
 ) -> Iterator[tuple[datetime, Alerts, list[Transition]]]:
     """Judge each quarter after the gallery's own up to `last`; yield what the alerts became.
 
@@ -46,15 +49,26 @@ def walk(
         Beside the gallery's own findings.
     told_until
         Up to then everything was told: it is walked through to learn, and moves no alert.
+    works
+        All that somebody did at this kahriz: meanwhile no alert comes and none goes.
     """
+    calendar = Calendar(works, gallery.quarters)
     for at, values in steps(gallery.quarters, log, gallery.state.at + 1, last):
         now = gallery.quarters.end(at)
-        gallery.step(at, values)
+        is_worked_at = calendar.is_on(at)
+        anew = calendar.normal_since(at)
+        if anew > gallery.state.anew:
+            gallery.start_anew()
+            gallery.state.anew = anew
+        gallery.step(at, values, is_worked_at=is_worked_at)
         if told_until is not None and now <= told_until:
             yield now, alerts, []
             continue
-        detections = [*gallery.detections(), *others(now, alerts)]
-        alerts, moved = lifecycle.judge(alerts, detections, now)
+        if is_worked_at:
+            alerts, moved = lifecycle.stand(alerts, now)
+        else:
+            detections = [*gallery.detections(), *others(now, alerts)]
+            alerts, moved = lifecycle.judge(alerts, detections, now)
         yield now, alerts, moved
 
 

@@ -12,12 +12,19 @@ from kahriz.errors import StoreUnavailable
 _MOST = 20
 
 
+def is_there(book: Book) -> bool:
+    """Return whether there may be a book to open: opening a file that is not there makes one."""
+    name = book.url.database or ""
+    if book.url.get_backend_name() != "sqlite" or name.startswith("file:"):
+        return True
+    return Path(name).exists()
+
+
 def problems(book: Book) -> list[str]:
     """Return what is wrong with the book as a whole, in words; nothing is changed or made."""
     is_sqlite = book.url.get_backend_name() == "sqlite"
     name = book.url.database or ""
-    # Opening a file that is not there would make an empty one.
-    if is_sqlite and not name.startswith("file:") and not Path(name).exists():
+    if not is_there(book):
         return [f"{name}: no such file"]
     try:
         with book.read() as connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Date,
     Float,
@@ -241,6 +242,19 @@ snapshot = Table(
     Column("kahriz", String(40), primary_key=True),
     Column("quarter", BigInteger, primary_key=True),
     Column("state", LargeBinary, nullable=False),
+)
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("kahriz", String(40), nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger),  # still on without
+    Column("is_new_normal", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Index("maintenance_by_kahriz", "kahriz", "start_ms"),
 )
 
 audit_log = Table(

@@ -25,6 +25,7 @@ _COMMANDS: tuple[str, ...] = (
     "audit",
     "export",
     "detect",
+    "maintenance",
 )
 
 

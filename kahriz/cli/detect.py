@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from kahriz.alert.lifecycle import Step, Transition
 from kahriz.alert.walk import Silences, first_of, walk
+from kahriz.book import maintenance
 from kahriz.cli.opened import instant, opened
 from kahriz.cli.recordings import Recording, read_folder, role
 from kahriz.cli.replayed import replayed, report
@@ -92,7 +93,8 @@ def replay(
                 ids = ", ".join(k.id for k in house.registry.kahriz)
                 raise ConfigError("--kahriz", f"{name!r} is not in the registry", ids)
             changed = found[0].model_copy(update={"detect": _with(found[0].detect, tried)})
-            past = replayed(changed, house.store, start, end)
+            works = maintenance.known(house.book, name)
+            past = replayed(changed, house.store, start, end, works)
             typer.echo(report(past, start, end))
 
 

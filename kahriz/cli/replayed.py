@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from kahriz.alert.lifecycle import Standing, Step
 from kahriz.alert.reason import is_worth_telling_the_end, recipients
 from kahriz.alert.walk import Silences, first_of, walk
+from kahriz.book.maintenance import Works
 from kahriz.detect.gallery import Gallery
 from kahriz.sites import Kahriz
 from kahriz.store import Store
@@ -38,8 +39,10 @@ class Past:
     quarters: int
 
 
-def replayed(kahriz: Kahriz, store: Store, start: datetime, end: datetime) -> Past:
-    """Return what would have been told of a kahriz in [start, end)."""
+def replayed(
+    kahriz: Kahriz, store: Store, start: datetime, end: datetime, works: Sequence[Works] = ()
+) -> Past:
+    """Return what would have been told of a kahriz in [start, end), all its works being known."""
     gallery = Gallery(kahriz)
     begin = start - LEARNS
     log = {name: store.series(name, begin, end) for name in gallery.streams}
@@ -49,7 +52,8 @@ def replayed(kahriz: Kahriz, store: Store, start: datetime, end: datetime) -> Pa
     told: dict[tuple[str, str], Told] = {}
     every: list[Told] = []
     n = 0
-    for now, alerts, moved in walk(gallery, log, last, {}, Silences(gallery, log)):
+    silences = Silences(gallery, log)
+    for now, alerts, moved in walk(gallery, log, last, {}, silences, works=works):
         n += 1
         for transition in moved:
             alert = transition.standing

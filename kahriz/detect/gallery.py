@@ -45,6 +45,8 @@ class State(msgspec.Struct):
         By device.
     level, night
         By datastream: levels and delivery lines that have no outlet's flow beside them.
+    anew
+        The last quarter of the newest works after which all was taken as normal; -1: none.
     """
 
     at: int = -1
@@ -53,6 +55,7 @@ class State(msgspec.Struct):
     battery: dict[str, Battery] = {}
     level: dict[str, LevelAlone] = {}
     night: dict[str, Nights] = {}
+    anew: int = -1
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -148,10 +151,21 @@ class Gallery:
         every = [*spoken, *self._channels, *self._batteries, *self._lines]
         return tuple(dict.fromkeys(every))
 
-    def step(self, at: int, values: Mapping[DatastreamId, float]) -> None:
-        """Take a quarter of an hour, later than all before."""
+    def step(
+        self, at: int, values: Mapping[DatastreamId, float], *, is_worked_at: bool = False
+    ) -> None:
+        """Take a quarter of an hour, later than all before.
+
+        Of water and sensors that somebody works at nothing is heard: as in a silence what stood
+        stands, and nothing is learned. What was about to be believed is not any more. Batteries
+        speak on.
+        """
         state = self.state
         state.at = at
+        if is_worked_at:
+            values = {name: value for name, value in values.items() if name in self._batteries}
+            for station in state.station.values():
+                station.water.held.drop()
         for outlet in self.outlets:
             station = _of(state.station, outlet.site.id, Station)
             names = _streams(self.kahriz, outlet)
@@ -207,6 +221,8 @@ class Gallery:
 
     def start_anew(self) -> None:
         """Take what is measured from now on as normal: the kahriz was worked at."""
+        self.state.level.clear()
+        self.state.night.clear()
         for station in self.state.station.values():
             station.start_anew(self.state.at)
 

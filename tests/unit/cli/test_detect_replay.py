@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from kahriz import cli
+from kahriz.book import Book, maintenance
 from kahriz.detect.gallery import Gallery
 from kahriz.observations import ObservationBatch
 from kahriz.sites import Kahriz
@@ -170,6 +171,23 @@ def test_nothing_is_written(run: Run, folder: Path) -> None:
     assert run(*WHOLE, "--set", "fall=0.1")[0] == 0
     assert contents(folder) == before
     assert "book.sqlite" not in before
+
+
+def test_what_happened_while_somebody_worked_there_would_not_have_been_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAHRIZ_BOOK__URL", f"sqlite:///{tmp_path / 'book.sqlite'}")
+    book = Book(f"sqlite:///{tmp_path / 'book.sqlite'}")
+    book.migrate()
+    began, ended = QUARTERS.end(FIRST + 105 * 96), QUARTERS.end(FIRST + 107 * 96)
+    with book.begin() as connection:
+        maintenance.start(connection, "k", began, by="A", note="", now=began)
+        maintenance.end(connection, "k", ended, is_new_normal=False, by="A", now=ended)
+    book.close()
+
+    code, out, err = run(*WHOLE)
+    assert (code, err) == (0, "")
+    assert [what.split(",")[0] for what in alerts(out)] == ["sensor k-shaft"]
 
 
 def test_without_an_end_it_goes_on_until_now_and_silence_is_told(

@@ -11,6 +11,8 @@ import pytest
 
 from kahriz.detect import Detection, Kind
 from kahriz.detect.gallery import Gallery
+from kahriz.detect.learned import Topic
+from kahriz.detect.learned import learned as progress
 from kahriz.detect.station.channel import DAY, IMPOSSIBLE
 from kahriz.sites import Detect
 from tests.unit.detect.station.days import (
@@ -514,6 +516,22 @@ def test_after_works_what_is_measured_is_normal() -> None:
     gallery.start_anew()
     assert gallery.detections() == []
     assert said(gallery, water, SINCE + 1, SINCE + 30) == []
+
+
+@pytest.mark.parametrize(("site", "topic"), [("shaft", Topic.LEVEL), ("line", Topic.NIGHTS)])
+def test_after_works_an_instrument_by_itself_learns_anew_too(site: str, topic: Topic) -> None:
+    def is_known(gallery: Gallery) -> bool:
+        return next(each.is_known for each in progress(gallery) if each.topic is topic)
+
+    gallery = learned(site)
+    before = is_known(gallery)
+    gallery.start_anew()
+    after = is_known(gallery)
+
+    assert (before, after) == (True, False)
+    assert gallery.detections() == []
+    assert said(gallery, Days(), LEARNED, LEARNED + 22) == []
+    assert is_known(gallery)
 
 
 def test_after_works_new_trouble_is_found_again() -> None:

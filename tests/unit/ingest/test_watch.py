@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ingest.watch import Watch
-from kahriz.book import Book, alerts, checkpoints, devices, messages, snapshots
+from kahriz.book import Book, alerts, checkpoints, devices, maintenance, messages, snapshots
 from kahriz.book.alerts import Alert
 from kahriz.book.messages import OutboxMessage
 from kahriz.clock import to_ms
@@ -362,6 +362,62 @@ def test_late_readings_leave_the_memory_a_walk_in_time_would_have_left(service: 
 
     assert late is not None
     assert late == in_time
+
+
+def announce(service: Service, start: datetime, end: datetime | None = None) -> None:
+    with service.book.begin() as connection:
+        maintenance.start(connection, "k", start, by="A", note="", now=start)
+        if end is not None:
+            maintenance.end(connection, "k", end, is_new_normal=False, by="A", now=end)
+
+
+def test_while_somebody_works_there_nobody_is_called(service: Service) -> None:
+    announce(service, NOW - 2.5 * HOUR)
+    service.live(Water().blocked(-2.0), NOW - 3 * HOUR, NOW, 5 * MINUTE)
+    service.watch.step(NOW + 3 * HOUR)
+
+    assert (service.alerts(), service.texts()) == ([], [])
+
+
+def test_works_that_are_over_do_not_hide_what_they_left(service: Service) -> None:
+    announce(service, NOW - 2.5 * HOUR, NOW - 1.5 * HOUR)
+    service.live(Water().blocked(-2.0), NOW - 3 * HOUR, NOW, 5 * MINUTE)
+    (alert,) = service.alerts()
+
+    assert (alert.kind, alert.state) == ("blockage", "firing")
+    assert alert.fired_at_ms is not None
+    assert alert.fired_at_ms > to_ms(NOW - 1.5 * HOUR)
+    assert len(service.texts()) == 2
+
+
+def test_an_open_alert_stands_while_somebody_repairs_it(service: Service) -> None:
+    water = Water().blocked(-10.0, most=0.08).freed(-5.0, most=0.08)
+    service.live(water, NOW - 11 * HOUR, NOW - 7 * HOUR, 15 * MINUTE)
+    announce(service, NOW - 7 * HOUR, NOW - 4.5 * HOUR)
+    service.live(water, NOW - 6.75 * HOUR, NOW - 4.5 * HOUR, 15 * MINUTE)
+    during = [(a.kind, a.state) for a in service.alerts()]
+    told = [t.reason for t in service.texts()]
+    service.live(water, NOW - 4.25 * HOUR, NOW, 15 * MINUTE)
+
+    assert during == [("blockage", "firing")]
+    assert told == ["first", "first"]
+    assert [a.state for a in service.alerts()] == ["resolved"]
+    assert [t.reason for t in service.texts()][2:] == ["resolved", "resolved"]
+
+
+def test_what_began_before_works_and_came_late_is_told_after_them(service: Service) -> None:
+    announce(service, NOW - 1 * HOUR)
+    service.tell(Water().blocked(-5.0), NOW)
+    service.watch.step(NOW)
+    during = ([a.state for a in service.alerts()], service.texts())
+    with service.book.begin() as connection:
+        end = NOW + 10 * MINUTE
+        maintenance.end(connection, "k", end, is_new_normal=False, by="A", now=end)
+    service.watch.step(NOW + 16 * MINUTE)
+
+    assert during == (["firing"], [])
+    assert [a.state for a in service.alerts()] == ["firing"]
+    assert len(service.texts()) == 2
 
 
 def test_memory_is_bounded_however_long_a_kahriz_is_judged(service: Service) -> None:

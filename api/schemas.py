@@ -76,7 +76,8 @@ _MESSAGE = {
     "kahriz": "agh-dere",
     "kind": "blockage",
     "contact": "Committee chair",
-    "phone": "+9945*****01",
+    "channel": "sms",
+    "address": "+9945*****01",
     "reason": "first",
     "language": "en",
     "text": "Agh Dere: water fell by 39 %. #K7",
@@ -85,6 +86,7 @@ _MESSAGE = {
     "state": "accepted",
     "created_at": "2026-11-21T03:25:00Z",
     "sent_at": "2026-11-21T03:25:04Z",
+    "delivered_at": "2026-11-21T03:25:09Z",
     "error": None,
 }
 _KAHRIZ = {
@@ -218,16 +220,17 @@ class AlertAnswer(BaseModel):
 
 
 class MessageAnswer(BaseModel):
-    """One text to one number; the number's middle digits are masked."""
+    """One text to one address; its middle is masked."""
 
     model_config = _shape(**_MESSAGE)
     id: int
-    alert: int
-    code: str
-    kahriz: str
-    kind: str
+    alert: int | None
+    code: str | None
+    kahriz: str | None
+    kind: str | None
     contact: str
-    phone: str
+    channel: str
+    address: str
     reason: str
     language: str
     text: str
@@ -236,6 +239,7 @@ class MessageAnswer(BaseModel):
     state: str
     created_at: Time
     sent_at: Time | None
+    delivered_at: Time | None
     error: str | None
 
 

@@ -54,16 +54,17 @@ def event(row: AlertEvent) -> Shape:
     return {"at": instant(row.at_ms), "what": row.what, "detail": row.detail}
 
 
-def message(row: OutboxMessage, about: Alert) -> Shape:
-    """Return one text and the alert it is `about`."""
+def message(row: OutboxMessage, about: Alert | None) -> Shape:
+    """Return one text and the alert it is `about`; None: it answers somebody, or tells of many."""
     return {
         "id": row.id,
         "alert": row.alert_id,
-        "code": about.code,
-        "kahriz": about.kahriz,
-        "kind": about.kind,
+        "code": None if about is None else about.code,
+        "kahriz": row.kahriz if about is None else about.kahriz,
+        "kind": None if about is None else about.kind,
         "contact": row.contact,
-        "phone": masked(row.phone),
+        "channel": row.channel,
+        "address": masked(row.address),
         "reason": row.reason,
         "language": row.language,
         "text": row.text,
@@ -72,16 +73,17 @@ def message(row: OutboxMessage, about: Alert) -> Shape:
         "state": row.state,
         "created_at": instant(row.created_at_ms),
         "sent_at": instant(row.sent_at_ms),
+        "delivered_at": instant(row.delivered_at_ms),
         "error": row.error,
     }
 
 
-def masked(phone: str) -> str:
-    """Return a number whose owner recognises it and nobody else can call: ``+9945*****01``."""
-    hidden = len(phone) - _SHOWN_HEAD - _SHOWN_TAIL
+def masked(address: str) -> str:
+    """Return an address whose owner recognises it and nobody else can use: ``+9945*****01``."""
+    hidden = len(address) - _SHOWN_HEAD - _SHOWN_TAIL
     if hidden <= 0:
-        return "*" * len(phone)
-    return phone[:_SHOWN_HEAD] + "*" * hidden + phone[-_SHOWN_TAIL:]
+        return "*" * len(address)
+    return address[:_SHOWN_HEAD] + "*" * hidden + address[-_SHOWN_TAIL:]
 
 
 def learned(each: Learned) -> Shape:

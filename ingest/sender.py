@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from kahriz.book import Book, alerts, messages
 from kahriz.book.messages import OutboxMessage
 from kahriz.clock import from_ms
@@ -57,7 +59,7 @@ class Sender:
         for _ in range(MOST_A_STEP):
             with self._book.begin() as connection:
                 claimed = messages.claim(connection, now)
-                code = "" if claimed is None else alerts.find(connection, claimed.alert_id).code
+                code = "" if claimed is None else _code(connection, claimed)
             if claimed is None:
                 break
             accepted += self._hand_over(claimed, _message(claimed, code), now)
@@ -111,10 +113,14 @@ def _sent(notifier: Notifier, message: Message) -> str:
         raise DeliveryError(DeliveryReason.GATEWAY, what, permanent=False) from error
 
 
+def _code(connection: Connection, claimed: OutboxMessage) -> str:
+    return "" if claimed.alert_id is None else alerts.find(connection, claimed.alert_id).code
+
+
 def _message(claimed: OutboxMessage, code: str) -> Message:
     return Message(
         claimed.id,
-        claimed.phone,
+        claimed.address,
         claimed.contact,
         claimed.language,
         claimed.text,
@@ -122,4 +128,5 @@ def _message(claimed: OutboxMessage, code: str) -> Message:
         claimed.parts,
         from_ms(claimed.created_at_ms),
         code,
+        claimed.channel,
     )

@@ -35,7 +35,7 @@ class MessagesQuery(BaseModel):
 async def list_messages(
     query: Annotated[MessagesQuery, Query()], service: ServiceDep, _: Reader
 ) -> JSONAnswer:
-    """Return messages, the newest first; middle digits of numbers are masked."""
+    """Return messages, the newest first; the middle of every address is masked."""
     rows = await service.reads.book(lambda book: list_shapes(book, query.alert, query.limit))
     return JSONAnswer({"messages": rows})
 
@@ -45,5 +45,5 @@ def list_shapes(book: Connection, alert: int | None, limit: int) -> list[shapes.
     if alert is not None:
         alerts.find(book, alert)
     rows = messages.list_messages(book, alert, limit)
-    about = alerts.find_all(book, {row.alert_id for row in rows})
-    return [shapes.message(row, about[row.alert_id]) for row in rows]
+    about = alerts.find_all(book, {row.alert_id for row in rows if row.alert_id is not None})
+    return [shapes.message(row, about.get(row.alert_id or 0)) for row in rows]

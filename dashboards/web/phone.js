@@ -33,7 +33,7 @@ export function phone(message, zone) {
     el(
       "figcaption",
       {},
-      el("span", { class: "to" }, message.contact, el("span", { class: "quiet" }, message.phone)),
+      el("span", { class: "to" }, message.contact, el("span", { class: "quiet" }, message.address)),
       el("span", { class: "language" }, message.language),
     ),
     el("p", { class: "bubble", lang: message.language }, message.text),

@@ -168,8 +168,7 @@ def _tell_the_end(
 
 
 def _told_of(connection: Connection, alert: int, reason: Reason) -> set[str]:
-    rows = messages.list_messages(connection, alert, limit=1000)
-    return {m.phone for m in rows if m.reason == reason}
+    return {told.address for told in messages.told(connection, [alert]) if told.reason == reason}
 
 
 def _queue_all(
@@ -184,7 +183,18 @@ def _queue_all(
     for contact in recipients(judgement.kahriz, alert.kind):
         if phones is None or contact.phone in phones:
             values = _message(judgement, alert, row, reason, contact)
-            queued += messages.queue(connection, values)
+            message = messages.queue(connection, values)
+            if message is None:
+                continue
+            told = {
+                "alert_id": row.id,
+                "address": contact.phone,
+                "reason": reason.value,
+                "step": 0,
+                "at_ms": to_ms(judgement.now),
+            }
+            messages.note(connection, message, [told])
+            queued += 1
     return queued
 
 
@@ -198,9 +208,11 @@ def _message(
     facts = facts_of(judgement, alert, row.code, reason)
     text = render(alert.kind.value, reason.value, contact.language, contact.alphabet, facts)
     return {
+        "key": messages.key_of(row.id, contact.phone, reason.value),
+        "kahriz": row.kahriz,
         "alert_id": row.id,
         "contact": contact.name,
-        "phone": contact.phone,
+        "address": contact.phone,
         "reason": reason.value,
         "step": 0,
         "language": contact.language,

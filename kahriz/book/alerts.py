@@ -45,6 +45,10 @@ class Alert:
     evidence: Mapping[str, Any]
     explanation: str
     updated_at_ms: int
+    on_site_at_ms: int | None = None
+    on_site_by: str | None = None
+    false_alarm_at_ms: int | None = None
+    false_alarm_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,15 @@ A row is claimed conditionally, so two senders never hand over the same text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kahriz.book.tables import message
+from kahriz.book.tables import message, notified
 from kahriz.clock import to_ms
 
 INTERRUPTED = "interrupted while handing over, may have been sent"
@@ -35,9 +35,9 @@ class OutboxMessage:
     """One row of `message`; instants in milliseconds since 1970, None where it did not happen."""
 
     id: int
-    alert_id: int
+    alert_id: int | None
     contact: str
-    phone: str
+    address: str
     reason: str
     step: int
     language: str
@@ -52,6 +52,24 @@ class OutboxMessage:
     sent_at_ms: int | None
     reference: str | None
     error: str | None
+    key: str
+    kahriz: str | None
+    channel: str
+    gateway: str | None
+    delivered_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """One alert, one address, one reason: told by a text, which is in `state` now."""
+
+    alert_id: int
+    address: str
+    reason: str
+    step: int
+    message_id: int
+    at_ms: int
+    state: str
 
 
 def list_messages(
@@ -65,24 +83,50 @@ def list_messages(
     return [OutboxMessage(**row) for row in rows]
 
 
-def queue(connection: Connection, values: Mapping[str, Any]) -> bool:
-    """Put a text into the outbox; False if this (alert, phone, reason, step) is there already.
+def key_of(alert: int, address: str, reason: str, step: int = 0) -> str:
+    """Return what makes a text about one alert this text and no other."""
+    return f"alert {alert}/{reason}/{step}/{address}"
+
+
+def queue(connection: Connection, values: Mapping[str, Any]) -> int | None:
+    """Put a text into the outbox and return its id; None if one of this key is there already.
 
     Parameters
     ----------
     connection
         The book, in a transaction.
     values
-        ``alert_id contact phone reason step language text encoding parts created_at_ms due_at_ms
-        expires_at_ms``.
+        ``key contact address reason language text encoding parts created_at_ms due_at_ms
+        expires_at_ms``, and where they are something ``alert_id kahriz channel step``.
     """
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     query = (
         dialect.insert(message)
         .values(**values, state="queued", attempts=0)
         .on_conflict_do_nothing()
+        .returning(message.c.id)
     )
-    return connection.execute(query).rowcount == 1
+    id: int | None = connection.scalar(query)
+    return id
+
+
+def told(connection: Connection, alerts: Iterable[int]) -> list[Notified]:
+    """Return who was told what of some alerts, the oldest first."""
+    c = notified.c
+    query = (
+        select(notified, message.c.state)
+        .join(message, message.c.id == c.message_id)
+        .where(c.alert_id.in_(list(alerts)))
+        .order_by(c.at_ms, c.message_id)
+    )
+    return [Notified(**row) for row in connection.execute(query).mappings()]
+
+
+def note(connection: Connection, message_id: int, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write down of which alerts a text tells: rows of ``alert_id address reason step at_ms``."""
+    values = [{**row, "message_id": message_id} for row in rows]
+    if values:
+        connection.execute(insert(notified), values)
 
 
 def withdraw(connection: Connection, alert: int, reason: str, why: str) -> int:

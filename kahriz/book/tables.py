@@ -178,6 +178,10 @@ alert = Table(
     Column("evidence", JSON, nullable=False),
     Column("explanation", Text, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
+    Column("on_site_at_ms", BigInteger),
+    Column("on_site_by", Text),
+    Column("false_alarm_at_ms", BigInteger),
+    Column("false_alarm_by", Text),
     Index("alert_by_place", "kahriz", "kind", "key", "state"),
     Index("alert_by_state", "state", "since_ms"),
 )
@@ -196,10 +200,11 @@ message = Table(
     "message",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("alert_id", _Id, ForeignKey("alert.id"), nullable=False, index=True),
+    Column("alert_id", _Id, ForeignKey("alert.id"), index=True),  # none: an answer, a notice
     Column("contact", Text, nullable=False),
-    Column("phone", String(20), nullable=False),
-    Column("reason", String(16), nullable=False),  # first | worse | repeat | escalated | resolved
+    Column("address", String(254), nullable=False),  # a number in E.164, or an e-mail address
+    # first | worse | repeat | escalated | resolved | digest | answer | notice
+    Column("reason", String(16), nullable=False),
     Column("step", Integer, nullable=False, server_default="0"),
     Column("language", String(8), nullable=False),
     Column("text", Text, nullable=False),
@@ -214,7 +219,107 @@ message = Table(
     Column("sent_at_ms", BigInteger),
     Column("reference", Text),
     Column("error", Text),
-    UniqueConstraint("alert_id", "phone", "reason", "step"),
+    Column("key", String(330), nullable=False),  # what makes it this text and no other
+    Column("kahriz", String(40)),  # whose it is, for counts; none: of a district or the service
+    Column("channel", String(8), nullable=False, server_default="sms"),  # sms | email
+    Column("gateway", String(40)),  # which notifier has it
+    Column("delivered_at_ms", BigInteger),
+    UniqueConstraint("key", name="message_key"),
+    Index("message_by_kahriz", "kahriz", "created_at_ms"),
+)
+
+# Who was told what of which alert, and by which text: a digest tells of many at once.
+notified = Table(
+    "notified",
+    metadata,
+    Column("alert_id", _Id, ForeignKey("alert.id"), primary_key=True),
+    Column("address", String(254), primary_key=True),
+    Column("reason", String(16), primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("message_id", _Id, ForeignKey("message.id"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("notified_by_message", "message_id"),
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("kahriz", String(40), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", String(12), nullable=False),  # chair | deputy | digger | engineer
+    Column("phone", String(20)),  # E.164; a contact has a number, an e-mail address or both
+    Column("email", String(254)),
+    Column("language", String(8), nullable=False),
+    Column("alphabet", String(8), nullable=False),  # folded | full
+    Column("quiet_hours", String(11), nullable=False),  # 22:00-08:00, local; "": none
+    Column("consent_on", Date),
+    Column("source", String(4), nullable=False),  # file | api
+    Column("position", Integer, nullable=False),  # who is called first
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("removed_at_ms", BigInteger),
+    Index("contact_by_kahriz", "kahriz", "position"),
+    Index("contact_by_phone", "phone"),
+)
+
+# By address, not by contact: whoever says stop hears nothing more, of any kahriz.
+opt_out = Table(
+    "opt_out",
+    metadata,
+    Column("address", String(254), primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("kahriz", String(40)),  # none: every one
+    Column("kind", String(24)),  # none: every one
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Index("silence_by_end", "end_ms"),
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("gateway", String(40), nullable=False),
+    Column("reference", String(140), nullable=False),  # the gateway's own: a repeat is no new text
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("address", String(254), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("state", String(12), nullable=False),  # new | done | ignored
+    Column("command", String(16)),  # what it was taken for
+    Column("outcome", Text, nullable=False, server_default=""),
+    Column("kahriz", String(40)),
+    Column("alert_id", _Id, ForeignKey("alert.id")),
+    UniqueConstraint("gateway", "reference"),
+    Index("inbound_by_state", "state", "id"),
+    Index("inbound_by_address", "address", "received_at_ms"),
+)
+
+# A flow measured by hand, beside what the rating said at that instant.
+gauging = Table(
+    "gauging",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("site", String(80), nullable=False),  # <kahriz>.<site>
+    Column("at_ms", BigInteger, nullable=False),
+    Column("volume_l", Float, nullable=False),
+    Column("duration_s", Float, nullable=False),  # the mean of the trials
+    Column("trials", Integer, nullable=False),
+    Column("discharge_lps", Float, nullable=False),
+    Column("rated_lps", Float),
+    Column("stage_m", Float),
+    Column("by", Text, nullable=False),
+    Column("inbound_id", _Id, ForeignKey("inbound.id")),
+    Index("gauging_by_site", "site", "at_ms"),
 )
 
 api_key = Table(

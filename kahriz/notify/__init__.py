@@ -22,10 +22,11 @@ NOTIFIERS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Text to one number, as it will leave: `id` is stable over retries."""
+    """Text to one address, as it will leave: `id` is stable over retries."""
 
     id: int
-    phone: str
+    address: str
+    """A number in E.164, or an e-mail address."""
     contact: str
     language: str
     text: str
@@ -34,6 +35,8 @@ class Message:
     parts: int
     created_at: datetime
     alert_code: str = ""
+    channel: str = "sms"
+    """``sms`` or ``email``."""
 
 
 @dataclass(frozen=True, slots=True)

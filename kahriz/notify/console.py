@@ -46,7 +46,7 @@ def framed(message: Message) -> str:
     """Return the message in a frame: to whom, when, the text, what it costs."""
     cost = f"{message.parts} SMS, {message.encoding}, {len(message.text)} characters"
     lines = [
-        f"SMS to {message.contact} {message.phone} ({message.language})",
+        f"SMS to {message.contact} {message.address} ({message.language})",
         iso(message.created_at.replace(microsecond=0)),
         "",
         *textwrap.wrap(message.text, _WIDTH),

@@ -19,7 +19,7 @@ from kahriz.settings import Settings
 TEXT = "#K7 Ağ Dərə, Molla Cəlilli: kəhriz tıxanıb. Su 9,1 L/s, əvvəl 14,8 (-38%)."
 MESSAGE = Message(
     id=7,
-    phone="+994500000001",
+    address="+994500000001",
     contact="Committee chair",
     language="az",
     text=TEXT,

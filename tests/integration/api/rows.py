@@ -89,7 +89,8 @@ def queue_message(api: Api, alert: int, **changes: Any) -> None:
     values: dict[str, Any] = {
         "alert_id": alert,
         "contact": "Committee chair",
-        "phone": "+994500000001",
+        "kahriz": "agh-dere",
+        "address": "+994500000001",
         "reason": "first",
         "step": 0,
         "language": "az",
@@ -99,9 +100,10 @@ def queue_message(api: Api, alert: int, **changes: Any) -> None:
         "created_at_ms": to_ms(NOW),
         "due_at_ms": to_ms(NOW),
         "expires_at_ms": to_ms(NOW + timedelta(hours=2)),
-    }
+    } | changes
+    key = messages.key_of(alert, values["address"], values["reason"], values["step"])
     with api.book.begin() as connection:
-        assert messages.queue(connection, values | changes)
+        assert messages.queue(connection, {"key": key} | values) is not None
 
 
 def hear(api: Api, device: str, **what: Any) -> None:

@@ -247,7 +247,7 @@ def test_alerts_are_listed_newest_first_and_chosen_by_state_kahriz_and_limit(api
 def test_one_alert_carries_evidence_timeline_and_messages_with_masked_numbers(api: Api) -> None:
     id = rows.raise_alert(api)
     rows.queue_message(api, id)
-    rows.queue_message(api, rows.raise_alert(api, kahriz="barana"), phone="+994500000011")
+    rows.queue_message(api, rows.raise_alert(api, kahriz="barana"), address="+994500000011")
 
     answer = api.json(f"{V1}/alerts/{id}")
 
@@ -258,7 +258,7 @@ def test_one_alert_carries_evidence_timeline_and_messages_with_masked_numbers(ap
         {"at": "2026-11-22T11:00:00Z", "what": "pending", "detail": "first seen"}
     ]
     (message,) = answer["messages"]
-    assert message["phone"] == "+9945******01"
+    assert message["address"] == "+9945******01"
     assert (message["code"], message["kahriz"], message["kind"]) == ("K1", "agh-dere", "blockage")
     assert message["text"] == "Su azalib. #K1"
     assert (message["state"], message["sent_at"], message["error"]) == ("queued", None, None)

@@ -27,10 +27,10 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 
 def values(**changes: Any) -> dict[str, Any]:
-    return {
+    found: dict[str, Any] = {
         "alert_id": 1,
         "contact": "Chair",
-        "phone": "+994500000001",
+        "address": "+994500000001",
         "reason": "first",
         "step": 0,
         "language": "az",
@@ -41,11 +41,13 @@ def values(**changes: Any) -> dict[str, Any]:
         "due_at_ms": to_ms(NOW),
         "expires_at_ms": to_ms(NOW + 60 * MINUTE),
     } | changes
+    key = messages.key_of(found["alert_id"], found["address"], found["reason"], found["step"])
+    return {"key": key} | found
 
 
 def put(book: Book, **changes: Any) -> bool:
     with book.begin() as connection:
-        return messages.queue(connection, values(**changes))
+        return messages.queue(connection, values(**changes)) is not None
 
 
 def claim(book: Book, now: datetime = NOW) -> OutboxMessage | None:
@@ -58,27 +60,27 @@ def states(book: Book) -> list[str]:
         return [m.state for m in reversed(messages.list_messages(connection))]
 
 
-def test_a_text_is_queued_once_by_alert_phone_reason_and_step(book: Book) -> None:
+def test_a_text_is_queued_once_by_alert_address_reason_and_step(book: Book) -> None:
     assert put(book)
     assert not put(book, text="another wording")
     assert put(book, step=1)
-    assert put(book, phone="+994500000002")
+    assert put(book, address="+994500000002")
     assert put(book, reason="resolved")
     assert states(book) == ["queued"] * 4
 
 
 def test_a_text_is_claimed_once_the_longest_due_first(book: Book) -> None:
-    put(book, due_at_ms=to_ms(NOW), phone="+1")
-    put(book, due_at_ms=to_ms(NOW - MINUTE), phone="+2")
+    put(book, due_at_ms=to_ms(NOW), address="+1")
+    put(book, due_at_ms=to_ms(NOW - MINUTE), address="+2")
     claimed = [claim(book), claim(book), claim(book)]
 
-    assert [None if m is None else m.phone for m in claimed] == ["+2", "+1", None]
+    assert [None if m is None else m.address for m in claimed] == ["+2", "+1", None]
     assert states(book) == ["handing_over", "handing_over"]
 
 
 def test_a_text_not_due_yet_or_too_late_is_not_claimed(book: Book) -> None:
     put(book, due_at_ms=to_ms(NOW + MINUTE))
-    put(book, phone="+2", expires_at_ms=to_ms(NOW))
+    put(book, address="+2", expires_at_ms=to_ms(NOW))
 
     assert claim(book) is None
 
@@ -86,7 +88,7 @@ def test_a_text_not_due_yet_or_too_late_is_not_claimed(book: Book) -> None:
 def test_a_late_text_expires_and_one_in_hand_does_not(book: Book) -> None:
     put(book)
     claim(book)
-    put(book, phone="+2")
+    put(book, address="+2")
     with book.begin() as connection:
         expired = messages.expire(connection, NOW + 61 * MINUTE)
 
@@ -109,7 +111,7 @@ def test_an_accepted_text_keeps_the_gateways_reference(book: Book) -> None:
 def test_withdrawing_leaves_what_has_left(book: Book) -> None:
     put(book)
     claim(book)
-    put(book, phone="+2")
+    put(book, address="+2")
     with book.begin() as connection:
         assert messages.withdraw(connection, 1, "first", "over before it left") == 1
 

@@ -57,7 +57,7 @@ def test_a_due_text_is_handed_over_once_with_its_alerts_code(book: Book) -> None
     sender = Sender(book, [gateway])
 
     assert (sender.step(NOW), sender.step(NOW)) == (1, 0)
-    assert [(m.phone, m.alert_code) for m in gateway.sent] == [("+994500000001", "K1")]
+    assert [(m.address, m.alert_code) for m in gateway.sent] == [("+994500000001", "K1")]
     assert (row(book).state, row(book).reference) == ("accepted", "null-1")
 
 
@@ -101,12 +101,12 @@ def test_a_gateway_that_never_takes_it_is_given_up(book: Book) -> None:
     sender = Sender(book, [Gateway(*(busy() for _ in range(20)))])
     with book.begin() as connection:
         later = to_ms(NOW + timedelta(days=2))
-        patient = test_messages.values(phone="+2", expires_at_ms=later)
+        patient = test_messages.values(address="+2", expires_at_ms=later)
         messages.queue(connection, patient)
     for hours in range(20):
         sender.step(NOW + timedelta(hours=hours))
     with book.begin() as connection:
-        found = {m.phone: m for m in messages.list_messages(connection)}
+        found = {m.address: m for m in messages.list_messages(connection)}
 
     assert (found["+2"].state, found["+2"].attempts) == ("failed", MOST_ATTEMPTS)
 

@@ -33,7 +33,7 @@ from ingest.status_page import StatusPage
 from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
-from kahriz.book import Book, checkpoints, devices
+from kahriz.book import Book, checkpoints, contacts, devices
 from kahriz.book.days import Reason
 from kahriz.detect import DETECTORS
 from kahriz.errors import ConfigError, KahrizError
@@ -269,11 +269,13 @@ class Worker:
         return self._stopping.is_set() or self._lost.is_set()
 
     def _recall(self) -> None:
-        """Take in the last words of the one that was at work before us."""
+        """Take in the last words of the one before us, and whom the file wants told."""
         recall_from(self._book, self._clocks)
         with self._book.read() as connection:
             heartbeat = checkpoints.get(connection, "ingest")
             self._gatherer.one_by_one.lorawan.restore(devices.list_devices(connection))
+        with self._book.begin() as connection:
+            contacts.import_file(connection, self._registry, self._clock())
         self._own_clock.has_been((heartbeat or {}).get("wall_ms", 0))
 
     def _give_up_waiting(self) -> None:

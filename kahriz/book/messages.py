@@ -19,11 +19,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, insert, select, update
+from sqlalchemy import Connection, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kahriz.book.tables import message, notified
-from kahriz.clock import to_ms
+from kahriz.clock import from_ms, to_ms
+
+Sums = tuple[int, int]
+"""Texts and parts."""
 
 INTERRUPTED = "interrupted while handing over, may have been sent"
 
@@ -69,6 +72,7 @@ class Notified:
     step: int
     message_id: int
     at_ms: int
+    gravity: float
     state: str
 
 
@@ -120,6 +124,38 @@ def told(connection: Connection, alerts: Iterable[int]) -> list[Notified]:
         .order_by(c.at_ms, c.message_id)
     )
     return [Notified(**row) for row in connection.execute(query).mappings()]
+
+
+def sums(
+    connection: Connection, since: datetime
+) -> tuple[dict[str, Sums], dict[str, Sums], dict[tuple[str, str], datetime]]:
+    """Return texts and parts since an instant by address and by kahriz, and when each last was.
+
+    The last is by (address, kahriz). What never left does not count, nor does e-mail.
+    """
+    c = message.c
+    query = (
+        select(
+            c.address, c.kahriz, func.count(), func.sum(c.parts), func.max(c.created_at_ms)
+        )
+        .where(c.created_at_ms >= to_ms(since), c.channel == "sms")
+        .where(c.state.not_in(("expired", "failed")))
+        .group_by(c.address, c.kahriz)
+    )
+    people: dict[str, Sums] = {}
+    kahrizes: dict[str, Sums] = {}
+    last: dict[tuple[str, str], datetime] = {}
+    for address, kahriz, texts, parts, newest in connection.execute(query):
+        people[address] = _plus(people.get(address), texts, parts)
+        if kahriz is not None:
+            kahrizes[kahriz] = _plus(kahrizes.get(kahriz), texts, parts)
+            last[address, kahriz] = from_ms(newest)
+    return people, kahrizes, last
+
+
+def _plus(known: Sums | None, texts: int, parts: int) -> Sums:
+    had = known or (0, 0)
+    return (had[0] + texts, had[1] + int(parts))
 
 
 def note(connection: Connection, message_id: int, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -213,6 +213,13 @@ class Health:
             if now - since >= STALL_S
         }
 
+    def lasting(self, for_s: float) -> dict[str, str]:
+        """Return what has not worked for at least so long, by part."""
+        now = self.wall()
+        with self._lock:
+            problems = self._stalled() | self.problems
+        return {part: why for part, (since, why) in problems.items() if now - since >= for_s}
+
     def report(self, mqtt: str, queue: int) -> dict[str, Any]:
         """Return the heartbeat as the book's checkpoint "ingest" holds it."""
         if mqtt == "connected":

@@ -16,14 +16,14 @@ from sqlalchemy import Connection
 from ingest.backlog import mark_from
 from kahriz.alert.reason import EXPIRES_AFTER, EndedAs, Reason
 from kahriz.alert.telling import plan
-from kahriz.alert.telling.facts import facts_of, gravity
+from kahriz.alert.telling.facts import gravity
 from kahriz.alert.telling.words import words_of
 from kahriz.alert.telling.world import Case, Held, Limits, Place, Sent, Text, Told, World
 from kahriz.book import Book, alerts, checkpoints, contacts, maintenance, messages, silences
 from kahriz.book.alerts import Alert
 from kahriz.clock import from_ms, to_ms
 from kahriz.detect import Kind
-from kahriz.sites import Kahriz, Registry
+from kahriz.sites import Registry
 
 _LOG = logging.getLogger(__name__)
 

@@ -30,9 +30,11 @@ from ingest.rollups import Rollups
 from ingest.sender import Sender
 from ingest.shed import Shed
 from ingest.status_page import StatusPage
+from ingest.teller import Teller
 from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
+from kahriz.alert.telling.world import Limits
 from kahriz.book import Book, checkpoints, contacts, devices
 from kahriz.book.days import Reason
 from kahriz.detect import DETECTORS
@@ -158,6 +160,9 @@ class Worker:
             [plugins.load("detector", name, DETECTORS)() for name in DETECTORS],
         )
         learning = Learning(self._registry, self._store, self._limits)
+        notify = self._settings.notify
+        limits = Limits(notify.texts_a_person, notify.parts_a_kahriz)
+        teller = Teller(self._registry, self._book, limits)
         sender = Sender(self._book, self._notifiers)
         sender.recover(self._clock())
 
@@ -165,6 +170,7 @@ class Worker:
             "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
             "watch": (_once_a_time(lambda: watch.step(self._clock())), 0.5, self._is_flooded),
             "limits": (_once_a_time(lambda: learning.step(self._clock())), 1.0, self._is_flooded),
+            "teller": (_once_a_time(lambda: teller.step(self._clock())), 1.0, _never),
             "sender": (_once_a_time(lambda: sender.step(self._clock())), 0.3, _never),
             "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
             "store watch": (self._probe.step, 2.0, _never),

@@ -33,7 +33,7 @@ from kahriz.errors import ConfigError
 PREFIX = "KAHRIZ_"
 FILE = Path("kahriz.toml")
 _CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-_SECRET = ("password", "token")
+_SECRET = ("password", "token", "ping_url", "fail_url")
 _OWN_PREFIXES = ("KAHRIZ_DEMO_",)
 
 Level = Annotated[
@@ -130,6 +130,23 @@ class NotifySettings(BaseModel):
     model_config = _CONFIG
     notifiers: tuple[str, ...] = ("console", "file")
     """Every message is handed to each of these."""
+    texts_a_person: int = Field(60, ge=1)
+    """SMS to one number in a month; beyond, only what is urgent is sent."""
+    parts_a_kahriz: int = Field(200, ge=1)
+    """SMS, by parts, of one kahriz in a month; beyond, only what is urgent is sent."""
+
+
+class HeartbeatSettings(BaseModel):
+    """Who outside is told every minute that everything lives: whoever hears nothing calls."""
+
+    model_config = _CONFIG
+    ping_url: SecretStr = SecretStr("")
+    """Asked (GET) while everything works; empty: nobody is told. Its path is often the secret."""
+    fail_url: SecretStr = SecretStr("")
+    """Told (POST, the reason as text) when something does not; empty: silence has to do."""
+    every_s: float = Field(60.0, ge=10)
+    allow_private: bool = False
+    """Whether the addresses may be of this machine or its network."""
 
 
 class ClockSettings(BaseModel):
@@ -191,6 +208,7 @@ class Settings(BaseSettings):
     book: BookSettings = BookSettings()
     ingest: IngestSettings = IngestSettings()
     notify: NotifySettings = NotifySettings()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
     clock: ClockSettings = ClockSettings()
 
     @classmethod

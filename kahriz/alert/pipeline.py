@@ -85,9 +85,7 @@ def _put(
         alert_rows.note(connection, id, [(judgement.now, "accepted", detail)])
 
 
-def _ended_as(
-    judgement: Judgement, alert: Standing, steps: Sequence[Transition]
-) -> EndedAs | None:
+def _ended_as(judgement: Judgement, alert: Standing, steps: Sequence[Transition]) -> EndedAs | None:
     """Return what the end of an alert was; None: it was nothing, or ended before this judgement."""
     how = {t.step for t in steps}
     if alert.fired_at is None:

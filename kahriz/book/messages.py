@@ -135,9 +135,7 @@ def sums(
     """
     c = message.c
     query = (
-        select(
-            c.address, c.kahriz, func.count(), func.sum(c.parts), func.max(c.created_at_ms)
-        )
+        select(c.address, c.kahriz, func.count(), func.sum(c.parts), func.max(c.created_at_ms))
         .where(c.created_at_ms >= to_ms(since), c.channel == "sms")
         .where(c.state.not_in(("expired", "failed")))
         .group_by(c.address, c.kahriz)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from kahriz.alert.lifecycle import Standing, Step
-from kahriz.alert.reason import is_worth_telling_the_end, called_first
+from kahriz.alert.reason import called_first, is_worth_telling_the_end
 from kahriz.alert.walk import Silences, first_of, walk
 from kahriz.book.maintenance import Works
 from kahriz.detect.gallery import Gallery

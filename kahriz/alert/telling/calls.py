@@ -39,6 +39,7 @@ MOST_WORSE = 2
 WORSE_LEAVES = 0.5
 """It is worse when half of the water that was left when people were told is gone as well."""
 
+_ROUNDING = 1e-9
 _IS_LESS_WATER = (Kind.BLOCKAGE, Kind.DECLINE, Kind.OVERABSTRACTION, Kind.DROUGHT)
 _NEWS = (Reason.FIRST, Reason.ESCALATED)
 
@@ -128,7 +129,9 @@ def _knows(told: Sequence[Told], address: str) -> bool:
 
 
 def _counts(told: Told) -> bool:
-    return told.state != "expired" and (told.has_left or told.reason is not Reason.RESOLVED)
+    if told.reason is Reason.RESOLVED:
+        return told.has_left and told.state != "queued"  # one that waits is withdrawn
+    return told.state != "expired"
 
 
 def _reached(levels: Sequence[Sequence[Person]], told: Sequence[Told]) -> int:
@@ -160,14 +163,12 @@ def _has_to_go_on(level: Sequence[Person], told: Sequence[Told], world: World) -
     return world.now - max(t.at for t in news) >= ESCALATES_AFTER
 
 
-def _worse(
-    case: Case, levels: Sequence[Sequence[Person]], told: Sequence[Told]
-) -> Iterator[Wish]:
+def _worse(case: Case, levels: Sequence[Sequence[Person]], told: Sequence[Told]) -> Iterator[Wish]:
     if case.kind not in _IS_LESS_WATER or not told:
         return
     known = max(t.gravity for t in told)
     n = max((t.step for t in told if t.reason is Reason.WORSE), default=0)
-    if n >= MOST_WORSE or not known or 1 - case.gravity > WORSE_LEAVES * (1 - known):
+    if n >= MOST_WORSE or not known or 1 - case.gravity > WORSE_LEAVES * (1 - known) + _ROUNDING:
         return
     for level in levels:
         for person in level:

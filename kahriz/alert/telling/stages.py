@@ -1,4 +1,4 @@
-"""What may keep a text from leaving now: each stage looks at one wish and lets it pass, or says why.
+"""What may keep a text from leaving now: each stage lets one wish pass, or says why not.
 
 What is held is looked at again the next time; a stage keeps nothing.
 """

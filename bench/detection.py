@@ -21,12 +21,13 @@ from kahriz.alert.lifecycle import Alerts
 from kahriz.alert.walk import walk
 from kahriz.cli.replayed import replayed
 from kahriz.clock import from_datetime64
+from kahriz.contacts import Contact
 from kahriz.detect import Detection, KahrizView
 from kahriz.detect.gallery import Gallery, dump, load
 from kahriz.detect.no_data import NoData
 from kahriz.detect.ticks import Quarters
 from kahriz.observations import DatastreamId, ObservationBatch, Quality, Series
-from kahriz.sites import Contact, Kahriz, Sensor, Site, SiteKind
+from kahriz.sites import Kahriz, Sensor, Site, SiteKind
 from kahriz.store.sqlite import SqliteStore
 
 COST, STATE, REPLAY = "detect_us_per_reading", "detect_state_kb", "replay_year_s"

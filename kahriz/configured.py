@@ -16,12 +16,10 @@ from kahriz.errors import ConfigError
 
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,39}$"
 GROUP_PATTERN = r"^[^/+#]*$"
-PHONE_PATTERN = r"^\+[0-9]{7,15}$"
 
 _PATTERNS = {
     SLUG_PATTERN: "expected at most 40 of a-z, 0-9 and -",
     GROUP_PATTERN: "expected a name without / + #",
-    PHONE_PATTERN: "expected a number with its country code, like +994500000001",
 }
 _DATE = "not a date, like 2026-05-01"
 # Of pydantic's error types those that a file can cause; {names} are of the error's context.
@@ -36,6 +34,7 @@ _WORDS = {
     "bool_type": "neither true nor false",
     "bool_parsing": "neither true nor false",
     "string_too_short": "is empty",
+    "string_too_long": "more than {max_length} characters",
     "string_type": 'not a text in "quotes"',
     "tuple_type": "not a list",
     "model_type": "not a table of keys",

@@ -20,18 +20,19 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from kahriz.configured import (
-    PHONE_PATTERN,
     SLUG_PATTERN,
     closest,
     first_error,
     problem_of,
     read_toml,
 )
+from kahriz.contacts import DEFAULT_COUNTRY, Contact, country_code
 from kahriz.errors import ConfigError, NotFoundError, UnknownSensorError
 from kahriz.observations import DatastreamId, datastream_id
 from kahriz.units import PROPERTIES, Property, property_of
@@ -193,17 +194,6 @@ class Site(BaseModel):
         return self
 
 
-class Contact(BaseModel):
-    """Somebody who is told, without being a user."""
-
-    model_config = _CONFIG
-    name: str
-    role: Literal["chair", "deputy", "digger", "engineer"]
-    phone: str = Field(pattern=PHONE_PATTERN)
-    language: Literal["az", "en", "ru"] = "az"
-    alphabet: Literal["folded", "full"] = "folded"
-
-
 class Norm(BaseModel):
     """Litres a person should have in a day, and who says so."""
 
@@ -252,21 +242,34 @@ class Detect(BaseModel):
     """Fall of a battery's mean day [V]."""
 
 
+LONGEST_NAME = 24
+"""Characters of a kahriz's, a village's and a district's name: with these limits a text of any
+kind fits into one SMS folded and into two in full letters (docs/alerts.md)."""
+
+LONGEST_CALL = 40
+"""Characters of whom to call, with the number; never cut from a text."""
+
+LONGEST_ACCESS_NOTE = 60
+"""Characters of the note on the way to the shafts; never cut from a text."""
+
+
 class Kahriz(BaseModel):
     """One gallery system and the people who live by it."""
 
     model_config = _CONFIG
     id: Slug
-    name: str
-    village: str
-    district: str
+    name: str = Field(max_length=LONGEST_NAME)
+    village: str = Field(max_length=LONGEST_NAME)
+    district: str = Field(max_length=LONGEST_NAME)
     timezone: str = "Asia/Baku"
+    country: str = DEFAULT_COUNTRY
+    """Two letters; whose national notation the contacts' numbers may be in."""
     use: Literal["drinking", "irrigation"] = "drinking"
     people: int | None = Field(None, gt=0)
     households: int | None = Field(None, gt=0)
-    contact_for_repair: str = ""
+    contact_for_repair: str = Field("", max_length=LONGEST_CALL)
     """Whom the committee calls, as it stands in the text: "kankan Əli +994..."."""
-    access_note: str = ""
+    access_note: str = Field("", max_length=LONGEST_ACCESS_NOTE)
     """Repeated by every message that sends somebody to a shaft (mines, bad air)."""
     norms: tuple[Norm, ...] = DEFAULT_NORMS
     site: tuple[Site, ...] = Field(min_length=1)
@@ -285,6 +288,19 @@ class Kahriz(BaseModel):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{name!r} is no IANA time zone") from error
         return name
+
+    @field_validator("country")
+    @classmethod
+    def _country_has_numbers(cls, country: str) -> str:
+        return country_code(country)
+
+    @field_validator("contact", mode="before")
+    @classmethod
+    def _contacts_dial_as_their_kahriz(cls, contacts: Any, info: ValidationInfo) -> Any:
+        country = info.data.get("country", DEFAULT_COUNTRY)
+        if not isinstance(contacts, list | tuple):
+            return contacts
+        return [{"country": country} | c if isinstance(c, dict) else c for c in contacts]
 
     @model_validator(mode="after")
     def _devices_measure_here(self) -> Kahriz:

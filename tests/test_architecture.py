@@ -31,6 +31,7 @@ BASE = (
     "plugins",
     "logs",
     "configured",
+    "contacts",
 )
 # What each folder of kahriz/ may use beside itself and the base modules.
 MAY_USE: dict[str, tuple[str, ...]] = {
@@ -49,6 +50,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
 SIMULATOR_SEES = ("codec", "rating", *BASE)
 
 ROOMS: dict[str, tuple[str, ...]] = {
+    "phonenumbers": ("kahriz/contacts.py",),
     "paho": ("ingest/mqtt.py", "ingest/session.py", "ingest/bulk.py", "firmware_sim/device.py"),
     "influxdb_client": ("kahriz/store/influx*.py",),
     "fastapi": ("api/*",),

@@ -22,13 +22,13 @@ from kahriz.cli import build
 from kahriz.clock import system_clock
 from kahriz.codec import CODECS
 from kahriz.codec.payload import PAYLOAD_DECODERS
+from kahriz.contacts import Contact
 from kahriz.detect import DETECTORS
 from kahriz.notify import NOTIFIERS
 from kahriz.quality import TESTS
 from kahriz.rating import RATINGS
 from kahriz.settings import PREFIX, Settings
 from kahriz.sites import (
-    Contact,
     Detect,
     Device,
     Kahriz,

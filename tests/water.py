@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from kahriz.clock import to_datetime64
+from kahriz.contacts import Contact
 from kahriz.detect import Episode, KahrizView
 from kahriz.observations import DatastreamId, Quality, Series, Values
-from kahriz.sites import Contact, Kahriz, RatingEntry, Sensor, Site, SiteKind
+from kahriz.sites import Kahriz, RatingEntry, Sensor, Site, SiteKind
 
 NOW = datetime(2026, 11, 22, 6, tzinfo=UTC)
 OUTLET = DatastreamId("k.outlet.discharge")

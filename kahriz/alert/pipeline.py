@@ -19,9 +19,10 @@ from kahriz.alert.reason import EXPIRES_AFTER, Reason, is_worth_telling_the_end,
 from kahriz.book import alerts as alert_rows
 from kahriz.book import messages
 from kahriz.clock import from_ms, to_ms
+from kahriz.contacts import Contact
 from kahriz.detect import AUDIENCE, Kind
 from kahriz.notify.texts import Facts, render
-from kahriz.sites import Contact, Kahriz
+from kahriz.sites import Kahriz
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 
+from kahriz.contacts import Contact
 from kahriz.detect import AUDIENCE, Audience, Kind
-from kahriz.sites import Contact, Kahriz
+from kahriz.sites import Kahriz
 
 
 class Reason(StrEnum):
@@ -38,7 +39,8 @@ def recipients(kahriz: Kahriz, kind: Kind) -> tuple[Contact, ...]:
     roles = ROLES[AUDIENCE[kind]]
     by_phone: dict[str, Contact] = {}
     for contact in kahriz.contact:
-        if contact.role in roles:
+        # Who has only an e-mail address is not told by SMS.
+        if contact.role in roles and contact.phone:
             by_phone.setdefault(contact.phone, contact)
     return tuple(by_phone.values())
 

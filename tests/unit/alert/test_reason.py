@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from kahriz.alert.reason import is_worth_telling_the_end, recipients
+from kahriz.contacts import Contact
 from kahriz.detect import Kind
-from kahriz.sites import Contact, Kahriz
+from kahriz.sites import Kahriz
 from tests.water import kahriz
 
 PEOPLE = (
@@ -37,6 +38,13 @@ def test_the_village_and_the_engineers_are_told_of_the_water_each_number_once(ki
     told = [contact.name for contact in recipients(village(), kind)]
 
     assert told == ["Chair", "Deputy", "Digger", "Engineer"]
+
+
+def test_who_has_only_an_e_mail_address_gets_no_text() -> None:
+    clerk = Contact(name="Clerk", role="chair", email="clerk@example.org")
+    office = kahriz().model_copy(update={"contact": (clerk, *PEOPLE[:1])})
+
+    assert [contact.name for contact in recipients(office, Kind.BLOCKAGE)] == ["Chair"]
 
 
 @pytest.mark.parametrize("kind", [Kind.SENSOR, Kind.OFFLINE, Kind.BATTERY])

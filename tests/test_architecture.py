@@ -76,6 +76,7 @@ PURE = (
     "kahriz/alert/reason.py",
     "kahriz/alert/works.py",
     "kahriz/alert/telling/*",
+    "kahriz/alert/answer.py",
 )
 IMPURE_MODULES = {
     "os", "io", "pathlib", "time", "socket", "subprocess", "threading", "sqlite3", "urllib",

@@ -75,6 +75,7 @@ PURE = (
     "kahriz/alert/lifecycle.py",
     "kahriz/alert/reason.py",
     "kahriz/alert/works.py",
+    "kahriz/alert/answer.py",
 )
 IMPURE_MODULES = {
     "os", "io", "pathlib", "time", "socket", "subprocess", "threading", "sqlite3", "urllib",

@@ -1,4 +1,4 @@
-"""Alerts as rows: opened, moved on, acknowledged, listed; and the timeline of each.
+"""Alerts as rows: opened, moved on, answered by people, listed; and the timeline of each.
 
 What should happen is decided in ``kahriz.alert``; here it is only written down.
 """
@@ -177,13 +177,33 @@ def acknowledge(connection: Connection, id: int, by: str, at: datetime) -> Alert
 
     The first acknowledgement stays: a second one changes nothing.
     """
-    query = (
-        update(alert)
-        .where(alert.c.id == id, alert.c.acknowledged_at_ms.is_(None))
-        .values(acknowledged_at_ms=to_ms(at), acknowledged_by=by, updated_at_ms=to_ms(at))
-    )
+    return _say_once(connection, id, "acknowledged", by, at)
+
+
+def on_site(connection: Connection, id: int, by: str, at: datetime) -> Alert:
+    """Write down that somebody is where the trouble is, and return the alert; the first one stays.
+
+    Who is there has taken it on, if nobody had.
+    """
+    acknowledge(connection, id, by, at)
+    return _say_once(connection, id, "on_site", by, at)
+
+
+def false_alarm(connection: Connection, id: int, by: str, at: datetime) -> Alert:
+    """Write down that somebody found nothing wrong, and return the alert; the first one stays.
+
+    It is acknowledged by that. What the instruments say stays: the alert ends when they do.
+    """
+    acknowledge(connection, id, by, at)
+    return _say_once(connection, id, "false_alarm", by, at)
+
+
+def _say_once(connection: Connection, id: int, what: str, by: str, at: datetime) -> Alert:
+    since = alert.c[f"{what}_at_ms"]
+    values = {f"{what}_at_ms": to_ms(at), f"{what}_by": by, "updated_at_ms": to_ms(at)}
+    query = update(alert).where(alert.c.id == id, since.is_(None)).values(**values)
     if connection.execute(query).rowcount:
-        note(connection, id, [(at, "acknowledged", by)])
+        note(connection, id, [(at, what, by)])
     return find(connection, id)
 
 

@@ -227,6 +227,20 @@ def opt_in(connection: Connection, address: str, by: str, now: datetime) -> bool
     return True
 
 
+def stop(connection: Connection, id: int, *, is_stopped: bool, by: str, now: datetime) -> Person:
+    """Send a contact nothing more, or something again, at each of its addresses; return it.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that id.
+    """
+    person = find(connection, id)
+    for address in filter(None, (person.phone, person.email)):
+        (opt_out if is_stopped else opt_in)(connection, address, by, now)
+    return find(connection, id)
+
+
 def import_file(connection: Connection, registry: Registry, now: datetime) -> Imported:
     """Let the contacts be those of the registry's file, but for what was done by hand.
 

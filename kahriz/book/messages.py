@@ -77,12 +77,37 @@ class Notified:
 
 
 def list_messages(
-    connection: Connection, alert: int | None = None, limit: int = 100
+    connection: Connection,
+    alert: int | None = None,
+    limit: int = 100,
+    kahriz: str | None = None,
+    between: tuple[datetime, datetime] | None = None,
 ) -> list[OutboxMessage]:
-    """Return texts, the newest first; only those of one alert if its id is given."""
-    query = select(message).order_by(message.c.created_at_ms.desc(), message.c.id.desc())
+    """Return texts, the newest first.
+
+    Parameters
+    ----------
+    connection
+        The book.
+    alert
+        Only those that tell of this one, alone or among others.
+    limit
+        At most so many; >= 0.
+    kahriz
+        Only those of this one.
+    between
+        Only those written in [start, end).
+    """
+    c = message.c
+    query = select(message).order_by(c.created_at_ms.desc(), c.id.desc())
     if alert is not None:
-        query = query.where(message.c.alert_id == alert)
+        tell = select(notified.c.message_id).where(notified.c.alert_id == alert)
+        query = query.where((c.alert_id == alert) | c.id.in_(tell))
+    if kahriz is not None:
+        query = query.where(c.kahriz == kahriz)
+    if between is not None:
+        start, end = between
+        query = query.where(c.created_at_ms >= to_ms(start), c.created_at_ms < to_ms(end))
     rows = connection.execute(query.limit(limit)).mappings()
     return [OutboxMessage(**row) for row in rows]
 

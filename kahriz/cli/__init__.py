@@ -26,6 +26,8 @@ _COMMANDS: tuple[str, ...] = (
     "export",
     "detect",
     "maintenance",
+    "silences",
+    "contacts",
 )
 
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from kahriz.book import Book, maintenance
-from kahriz.cli.opened import instant
+from kahriz.book import maintenance
+from kahriz.cli.opened import instant, opened_book
 from kahriz.clock import iso, system_clock
-from kahriz.errors import ConfigError
-from kahriz.settings import load_settings
-from kahriz.sites import load_registry
 
 _Id = Annotated[str, typer.Argument(help="Id of the kahriz.", metavar="KAHRIZ")]
 _At = Annotated[str | None, typer.Option(help="Instant, ISO 8601; without: now.")]
@@ -44,7 +37,7 @@ def start(
     Example: kahriz maintenance start agh-dere --note "cleaning between shafts 3 and 4"
     """
     when = instant(at, "--at")
-    with _opened(kahriz) as house, house.book.begin() as connection:
+    with opened_book(kahriz) as house, house.book.begin() as connection:
         begun = maintenance.start(
             connection, kahriz, when or house.now, by=by, note=note, now=system_clock()
         )
@@ -65,7 +58,7 @@ def end(
     Example: kahriz maintenance end agh-dere --new-normal
     """
     when = instant(at, "--at")
-    with _opened(kahriz) as house, house.book.begin() as connection:
+    with opened_book(kahriz) as house, house.book.begin() as connection:
         ended = maintenance.end(
             connection,
             kahriz,
@@ -85,30 +78,9 @@ def show(kahriz: Annotated[str | None, typer.Argument(help="Only of this one.")]
     Example: kahriz maintenance list agh-dere
     """
     table = Table("kahriz", "start", "end", "new normal", "note", "by")
-    with _opened(kahriz) as house, house.book.read() as connection:
+    with opened_book(kahriz) as house, house.book.read() as connection:
         for works in maintenance.list_works(connection, kahriz):
             until = "still on" if works.end is None else iso(works.end)
             is_new = "yes" if works.is_new_normal else ""
             table.add_row(works.kahriz, iso(works.start), until, is_new, works.note, works.by)
     Console().print(table)
-
-
-@dataclass(frozen=True, slots=True)
-class _House:
-    book: Book
-    now: datetime
-
-
-@contextmanager
-def _opened(kahriz: str | None) -> Iterator[_House]:
-    settings = load_settings()
-    registry = load_registry(settings.sites)
-    ids = [each.id for each in registry.kahriz]
-    if kahriz is not None and kahriz not in ids:
-        raise ConfigError("KAHRIZ", f"{kahriz!r} is not in the registry", ", ".join(ids))
-    book = Book(settings.book_url)
-    try:
-        book.migrate()
-        yield _House(book, settings.clock.clock()())
-    finally:
-        book.close()

@@ -91,6 +91,31 @@ def _hushed() -> Iterator[None]:
         log.setLevel(before)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedBook:
+    """The book, brought up to date; `now` is the water's."""
+
+    registry: Registry
+    book: Book
+    now: datetime
+
+
+@contextmanager
+def opened_book(kahriz: str | None) -> Iterator[OpenedBook]:
+    """Open the book alone; ConfigError where `kahriz` is named and none of the registry's."""
+    settings = load_settings()
+    registry = load_registry(settings.sites)
+    ids = [each.id for each in registry.kahriz]
+    if kahriz is not None and kahriz not in ids:
+        raise ConfigError("KAHRIZ", f"{kahriz!r} is not in the registry", ", ".join(ids))
+    book = Book(settings.book_url)
+    try:
+        book.migrate()
+        yield OpenedBook(registry, book, settings.clock.clock()())
+    finally:
+        book.close()
+
+
 def note(house: Opened, what: str, detail: Mapping[str, Any]) -> None:
     """Write into the audit log what somebody did here."""
     with house.book.begin() as connection:

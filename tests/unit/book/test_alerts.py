@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -119,3 +119,33 @@ def test_recent_are_the_open_and_the_lately_resolved(connection: Connection) -> 
     found = alerts.recent(connection, "barana", NOW - timedelta(days=1))
 
     assert [a.id for a in found] == [open_one.id, late.id]
+
+
+def test_who_is_on_site_has_taken_it_on_and_the_first_one_stays(connection: Connection) -> None:
+    id = alerts.add(connection, values()).id
+    alerts.on_site(connection, id, "Əli", NOW)
+    found = alerts.on_site(connection, id, "Vəli", NOW + timedelta(minutes=5))
+
+    assert (found.acknowledged_by, found.acknowledged_at_ms) == ("Əli", to_ms(NOW))
+    assert (found.on_site_by, found.on_site_at_ms) == ("Əli", to_ms(NOW))
+    events = [(e.what, e.detail) for e in alerts.timeline(connection, id)]
+    assert events == [("acknowledged", "Əli"), ("on_site", "Əli")]
+
+
+def test_a_false_alarm_is_acknowledged_and_stays_open(connection: Connection) -> None:
+    id = alerts.add(connection, values()).id
+    alerts.acknowledge(connection, id, "Əli", NOW)
+    found = alerts.false_alarm(connection, id, "Vəli", NOW + timedelta(minutes=5))
+
+    assert (found.acknowledged_by, found.false_alarm_by, found.state) == ("Əli", "Vəli", "firing")
+    assert found.false_alarm_at_ms == to_ms(NOW + timedelta(minutes=5))
+    events = [e.what for e in alerts.timeline(connection, id)]
+    assert events == ["acknowledged", "false_alarm"]
+
+
+@pytest.mark.parametrize("said", [alerts.on_site, alerts.false_alarm])
+def test_what_is_said_of_an_alert_that_is_not_there_is_refused(
+    connection: Connection, said: Callable[..., object]
+) -> None:
+    with pytest.raises(NotFoundError, match="alert '7'"):
+        said(connection, 7, "Əli", NOW)

@@ -168,3 +168,17 @@ def test_messages_are_listed_newest_first_by_alert(book: Book) -> None:
         one = messages.list_messages(connection, limit=1)
 
     assert (every, first, len(one)) == ([2, 1], [1], 1)
+
+
+def test_a_text_that_tells_of_many_alerts_is_listed_at_each(book: Book) -> None:
+    put(book)
+    with book.begin() as connection:
+        alerts.add(connection, test_alerts.values(kahriz="agh-dere"))
+        digest = messages.queue(connection, values(key="digest", alert_id=None, reason="digest"))
+        assert digest is not None
+        told = {"address": "+994500000001", "reason": "first", "step": 0, "at_ms": to_ms(NOW)}
+        messages.note(connection, digest, [{"alert_id": id} | told for id in (1, 2)])
+    with book.read() as connection:
+        listed = [[m.id for m in messages.list_messages(connection, alert=id)] for id in (1, 2)]
+
+    assert listed == [[digest, 1], [digest]]

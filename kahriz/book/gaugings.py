@@ -1,0 +1,104 @@
+"""Flows measured by hand, with a bucket and a stopwatch, beside what the weir said then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from kahriz.book.tables import gauging
+from kahriz.clock import from_ms, to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Gauging:
+    """One flow measured by hand.
+
+    Attributes
+    ----------
+    site
+        ``<kahriz>.<site>``.
+    volume_l, duration_s, trials
+        Of the bucket, how long it took to fill on average, and how often that was measured.
+    discharge_lps
+        What follows of them.
+    rated_lps, stage_m
+        What the site's own instruments said then; None: nothing.
+    inbound_id
+        The text it came by; None: it came another way.
+    """
+
+    id: int
+    site: str
+    at: datetime
+    volume_l: float
+    duration_s: float
+    trials: int
+    discharge_lps: float
+    rated_lps: float | None
+    stage_m: float | None
+    by: str
+    inbound_id: int | None
+
+    @property
+    def deviation(self) -> float | None:
+        """How far the instruments are above the bucket, as a fraction of it."""
+        return None if self.rated_lps is None else self.rated_lps / self.discharge_lps - 1
+
+
+def add(
+    connection: Connection,
+    site: str,
+    at: datetime,
+    *,
+    volume_l: float,
+    duration_s: float,
+    trials: int,
+    rated_lps: float | None,
+    stage_m: float | None,
+    by: str,
+    inbound_id: int | None = None,
+) -> Gauging:
+    """Write a gauging down, and return it; volume and duration are above zero."""
+    row = {
+        "site": site,
+        "at_ms": to_ms(at),
+        "volume_l": volume_l,
+        "duration_s": duration_s,
+        "trials": trials,
+        "discharge_lps": volume_l / duration_s,
+        "rated_lps": rated_lps,
+        "stage_m": stage_m,
+        "by": by,
+        "inbound_id": inbound_id,
+    }
+    added = connection.execute(insert(gauging).returning(gauging), row)
+    return _gauging(added.one())
+
+
+def list_gaugings(
+    connection: Connection, site: str | None = None, limit: int = 100
+) -> list[Gauging]:
+    """Return gaugings of a site, or of every one, the newest first."""
+    query = select(gauging).order_by(gauging.c.at_ms.desc(), gauging.c.id.desc()).limit(limit)
+    if site is not None:
+        query = query.where(gauging.c.site == site)
+    return [_gauging(row) for row in connection.execute(query)]
+
+
+def _gauging(row: Any) -> Gauging:
+    return Gauging(
+        row.id,
+        row.site,
+        from_ms(row.at_ms),
+        row.volume_l,
+        row.duration_s,
+        row.trials,
+        row.discharge_lps,
+        row.rated_lps,
+        row.stage_m,
+        row.by,
+        row.inbound_id,
+    )

@@ -45,12 +45,17 @@ class Teller:
         Alerts, contacts, silences, works, and what was told.
     limits
         How much may be sent in a month.
+    can_answer
+        What is sent to the number texts come from is read.
     """
 
-    def __init__(self, registry: Registry, book: Book, limits: Limits) -> None:
+    def __init__(
+        self, registry: Registry, book: Book, limits: Limits, *, can_answer: bool = False
+    ) -> None:
         self._kahrizes = {k.id: k for k in registry.kahriz}
         self._book = book
         self._limits = limits
+        self._can_answer = can_answer
         self._noted: dict[int, set[str]] = {}
 
     def step(self, now: datetime) -> int:
@@ -59,7 +64,8 @@ class Teller:
             rows = self._alerts(connection, now)
             if not rows:
                 return 0
-            planned = plan(self._world(connection, rows, now))
+            world = self._world(connection, rows, now)
+            planned = plan(world)
         held = [one for one in planned.held if not self._is_noted(one)]
         if not (planned.texts or planned.withdrawals or held):
             return 0
@@ -68,7 +74,7 @@ class Teller:
             for one in planned.withdrawals:
                 messages.withdraw(connection, one.alert, one.reason, one.why)
             for text in planned.texts:
-                queued += self._queue(connection, text, rows, now)
+                queued += self._queue(connection, text, rows, world)
             self._note(connection, held, now)
         return queued
 
@@ -133,12 +139,13 @@ class Teller:
     # ---- what is done
 
     def _queue(
-        self, connection: Connection, text: Text, rows: Mapping[int, Alert], now: datetime
+        self, connection: Connection, text: Text, rows: Mapping[int, Alert], world: World
     ) -> int:
-        first = text.first
+        first, now = text.first, world.now
         about = [rows[wish.case.id] for wish in text.wishes]
         kahrizes = [self._kahrizes[row.kahriz] for row in about]
-        words = words_of(text, kahrizes, about, now)
+        told_before = world.told_of(first.case)
+        words = words_of(text, kahrizes, about, told_before, now, can_answer=self._can_answer)
         values: dict[str, Any] = {
             "key": messages.key_of(first.case.id, first.address, first.reason, first.step),
             "alert_id": None if text.is_digest else first.case.id,

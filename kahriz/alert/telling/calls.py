@@ -95,8 +95,9 @@ def _while_it_fires(world: World, case: Case) -> Iterator[Wish]:
     waited = world.now - began
     if reached < len(levels):
         if _has_to_go_on(levels[reached - 1], here, world):
+            before = tuple(person.name for level in levels[:reached] for person in level)
             for person in levels[reached]:
-                yield Wish(case, person, "sms", Reason.ESCALATED, reached, waited)
+                yield Wish(case, person, "sms", Reason.ESCALATED, reached, waited, before)
         return
     yield from _repeats(world, case, levels, here, waited)
 

@@ -131,7 +131,8 @@ class World:
 class Wish:
     """One person should be told of one alert, for one reason.
 
-    ``step`` tells texts of one reason apart; ``waited`` is since when nobody has answered.
+    ``step`` tells texts of one reason apart; ``waited`` is for how long nobody has answered, of
+    those who were ``told``, by name.
     """
 
     case: Case
@@ -140,6 +141,7 @@ class Wish:
     reason: Reason
     step: int = 0
     waited: timedelta | None = None
+    told: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:

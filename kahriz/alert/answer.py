@@ -93,7 +93,7 @@ class Said:
     command
         What is wanted; ``unknown`` where it cannot be told for sure.
     codes
-        Alerts it is about, as ``K7``, in the order of the text; those of the text below it (the
+        Alerts it is about, as ``K7``, in the order of the text; that of the text below it (the
         one that is answered) where it names none.
     silence
         For how long, of ``silence``.

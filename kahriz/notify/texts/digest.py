@@ -28,7 +28,8 @@ def render_digest(
     kind
         E.g. ``offline``.
     names
-        Of the kahrizes, those that matter most first: named while they fit, then counted.
+        Of the kahrizes, two or more, those that matter most first: named while they fit, then
+        counted.
     language, alphabet
         As of `kahriz.notify.texts.render`.
     reason

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kahriz.alert.answer import Command, understand
+from kahriz.detect import Kind
 from kahriz.errors import NotFoundError
 from kahriz.notify.fold import fold
 from kahriz.notify.texts.answers import OF_ALL, Known, Notice, Reply, render_notice, render_reply
@@ -211,6 +212,18 @@ def test_every_word_an_answer_tells_to_send_is_understood(language: str, alphabe
         said = {understand(word).command for word in sent}
 
         assert said == commands
+
+
+@pytest.mark.parametrize(("language", "alphabet"), list(product(LANGUAGES, MOST_PARTS)))
+def test_what_we_answer_does_nothing_when_a_machine_sends_it_back(
+    language: str, alphabet: str
+) -> None:
+    digests = [render_digest(kind, DISTRICT, language, alphabet) for kind in Kind]
+    texts = [render_reply(reply, language, alphabet, KNOWN) for reply in Reply]
+    texts += [render_notice(n, language, alphabet, replace(KNOWN, code="")) for n in Notice]
+    said = {understand(text.text).command for text in [*texts, *digests]}
+
+    assert said == {Command.UNKNOWN}
 
 
 DISTRICT = ["Vəlibəy", "Barana", "Ağ Dərə", *(f"Kəhriz {i}" for i in range(4, 41))]

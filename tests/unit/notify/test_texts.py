@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kahriz.alert.answer import Command, Said, understand
 from kahriz.alert.reason import Reason
 from kahriz.detect import AUDIENCE, Audience, Kind
 from kahriz.errors import NotFoundError
@@ -145,6 +146,13 @@ def test_the_longest_names_fit_and_neither_number_nor_note_is_cut(
             assert said(known.access_note) in text.text
         if reason != Reason.RESOLVED and AUDIENCE[kind] is Audience.COMMITTEE:
             assert said(known.contact_for_repair) in text.text
+
+
+def test_no_text_does_anything_when_a_phone_sends_it_back() -> None:
+    for (kind, reason, language), alphabet in product(ALL, MOST_PARTS):
+        said = understand(render(kind, reason, language, alphabet, facts(AGH_DERE)).text)
+
+        assert said == Said(Command.UNKNOWN, ("K99",))
 
 
 @pytest.mark.parametrize(("kind", "language"), list(product(Kind, LANGUAGES)))

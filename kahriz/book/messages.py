@@ -176,6 +176,13 @@ def sums(
     return people, kahrizes, last
 
 
+def count_waiting(connection: Connection) -> int:
+    """Return how many texts wait to be handed over."""
+    c = message.c
+    query = select(func.count()).where(c.state == "queued", c.channel == "sms")
+    return connection.scalar(query) or 0
+
+
 def _plus(known: Sums | None, texts: int, parts: int) -> Sums:
     had = known or (0, 0)
     return (had[0] + texts, had[1] + int(parts))

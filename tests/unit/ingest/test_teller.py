@@ -269,7 +269,7 @@ def _do(house: House, id: int, act: str) -> None:
     state = house.alert(id).state
     if act == "end" and state == "firing":
         house.end(id)
-    elif act == "again" and state == "resolved":
+    elif act == "again" and state != "firing":
         house.change(id, state="firing", resolved_at_ms=None, ended_as=None, end_lps=None)
     elif act == "answer":
         house.change(id, acknowledged_at_ms=to_ms(house.now), acknowledged_by="Chair")

@@ -311,6 +311,28 @@ def _pings(port: int) -> bool:
         return False
 
 
+@contextmanager
+def alertmanager(config: str) -> Iterator[Server]:
+    """Run Prometheus Alertmanager alone, no cluster; `config` is its YAML."""
+    path = program("prometheus-alertmanager", "prometheus-alertmanager")
+    port = free_port()
+    with _own_folder() as folder:
+        (folder / "alertmanager.yml").write_text(config, encoding="utf-8")
+        command = [str(path), "--config.file=alertmanager.yml", f"--storage.path={folder}/data"]
+        command += [f"--web.listen-address={_HOST}:{port}", "--cluster.listen-address="]
+        server = Server("alertmanager", command, folder, port, lambda: _is_healthy(port))
+        with _running(server):
+            yield server
+
+
+def _is_healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{_HOST}:{port}/-/ready", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
 _PG_USER = "kahriz"
 _PG_PACKAGE = "postgresql"
 

@@ -6,11 +6,11 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from kahriz.clock import iso
 from kahriz.errors import DeliveryError, DeliveryReason
-from kahriz.notify import Message, Receipt
+from kahriz.notify import EMAIL, SMS, Message, Receipt
 from kahriz.settings import Settings
 
 
@@ -22,6 +22,9 @@ class FileNotifier:
     path
         The file; it and its folder are made when the first text comes.
     """
+
+    name: ClassVar[str] = "file"
+    channels: ClassVar[frozenset[str]] = frozenset({SMS, EMAIL})
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,4 +46,4 @@ class FileNotifier:
                 os.fsync(file.fileno())
         except OSError as error:
             raise DeliveryError(DeliveryReason.GATEWAY, str(error), permanent=False) from error
-        return Receipt(f"file-{message.id}")
+        return Receipt(str(message.id))

@@ -344,3 +344,54 @@ def postgres_database(server: Server, name: str) -> str:
     address = ["-h", server.host, "-p", str(server.port), "-U", _PG_USER]
     subprocess.run([createdb, *address, name], check=True)
     return f"postgresql+psycopg://{_PG_USER}@{server.host}:{server.port}/{name}"
+
+
+_SMSDRC = """\
+[gammu]
+device = {device}
+connection = at
+[smsd]
+service = sql
+{database}
+logfile = {folder}/smsd.log
+debuglevel = 1
+checksecurity = 0
+checkbattery = 0
+checksignal = 0
+checknetwork = 0
+loopsleep = 1
+commtimeout = 1
+sendtimeout = 5
+receivefrequency = 1
+statusfrequency = 1
+maxretries = 1
+retrytimeout = 1
+"""
+_SMSD_TABLES = "/usr/share/doc/gammu-smsd/examples"
+
+
+def smsd_tables(kind: str) -> str:
+    """Return the statements that make gammu-smsd's tables, ``sqlite`` or ``pgsql``, as it ships."""
+    program("gammu-smsd", "gammu-smsd libdbd-sqlite3")
+    return (Path(_SMSD_TABLES) / f"{kind}.sql").read_text(encoding="utf-8")
+
+
+@contextmanager
+def gammu_smsd(device: str, database: str) -> Iterator[Server]:
+    """Run gammu-smsd on the modem at `device`.
+
+    `database` is the lines of its configuration that name its database, see `smsd_tables`.
+    """
+    path = program("gammu-smsd", "gammu-smsd libdbd-sqlite3")
+    with _own_folder() as folder:
+        conf = folder / "smsdrc"
+        text = _SMSDRC.format(device=device, database=database, folder=folder)
+        conf.write_text(text, encoding="utf-8")
+        log = folder / "smsd.log"
+
+        def is_ready() -> bool:
+            return log.exists() and "Starting phone communication" in log.read_text("utf-8")
+
+        command = [str(path), "-c", str(conf)]
+        with _running(Server("gammu-smsd", command, folder, 0, is_ready)) as server:
+            yield server

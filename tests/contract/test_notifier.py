@@ -11,10 +11,11 @@ import pytest
 
 from kahriz import plugins
 from kahriz.errors import DeliveryError
-from kahriz.notify import NOTIFIERS, Message, Notifier
+from kahriz.notify import EMAIL, NOTIFIERS, SMS, Listener, Message, News, Notifier
 from kahriz.notify.console import ConsoleNotifier, framed
 from kahriz.notify.file import FileNotifier
-from kahriz.settings import Settings
+from kahriz.settings import GammuSettings, NotifySettings, Settings
+from tests.smsd import sqlite_tables
 
 TEXT = "#K7 Ağ Dərə, Molla Cəlilli: kəhriz tıxanıb. Su 9,1 L/s, əvvəl 14,8 (-38%)."
 MESSAGE = Message(
@@ -30,11 +31,42 @@ MESSAGE = Message(
 )
 
 
-@pytest.fixture(params=sorted(NOTIFIERS))
+def _settings(name: str, folder: Path) -> NotifySettings:
+    if name == "gammu":
+        return NotifySettings(gammu=GammuSettings(url=sqlite_tables(folder)))
+    return NotifySettings()
+
+
+NEEDS_A_SERVER = ("gammu",)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.server if name in NEEDS_A_SERVER else ())
+        for name in sorted(NOTIFIERS)
+    ]
+)
 def notifier(request: pytest.FixtureRequest, tmp_path: Path) -> Notifier:
-    settings = Settings(data_dir=tmp_path / "new")
+    notify = _settings(request.param, tmp_path)
+    settings = Settings(data_dir=tmp_path / "new", notify=notify)
     made: Notifier = plugins.load("notifier", request.param, NOTIFIERS).from_settings(settings)
     return made
+
+
+def test_it_says_its_name_and_which_channels_it_takes(
+    notifier: Notifier, request: pytest.FixtureRequest
+) -> None:
+    assert notifier.name in request.node.name
+    assert notifier.channels <= {SMS, EMAIL}
+    assert notifier.channels
+
+
+def test_one_that_hears_has_no_news_of_what_nobody_said(notifier: Notifier) -> None:
+    if not isinstance(notifier, Listener):
+        pytest.skip("does not hear")
+
+    assert notifier.news(MESSAGE.created_at) == News()
+    notifier.taken([])
 
 
 def test_a_message_it_took_has_a_reference(notifier: Notifier) -> None:

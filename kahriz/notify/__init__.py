@@ -22,6 +22,7 @@ from kahriz.settings import Settings
 
 NOTIFIERS: dict[str, str] = {
     "console": "kahriz.notify.console:ConsoleNotifier",
+    "email": "kahriz.notify.email:EmailNotifier",
     "file": "kahriz.notify.file:FileNotifier",
     "gammu": "kahriz.notify.gammu:GammuNotifier",
     "null": "kahriz.notify.null:NullNotifier",

@@ -56,7 +56,7 @@ class Sender:
         at: Callable[[str], object] = lambda name: None,
     ) -> None:
         self._book = book
-        self._notifiers = _by_name(notifiers)
+        self._notifiers = by_name(notifiers)
         self._at = at
         self._troubles: dict[str, GatewayTrouble] = {}
 
@@ -156,7 +156,7 @@ class Sender:
             messages.mark_failed(connection, claimed.id, why)
 
 
-def _by_name(notifiers: Sequence[Notifier]) -> dict[str, Notifier]:
+def by_name(notifiers: Sequence[Notifier]) -> dict[str, Notifier]:
     """Return notifiers by their names; a second one of a name is ``NAME2``."""
     found: dict[str, Notifier] = {}
     for notifier in notifiers:

@@ -114,13 +114,15 @@ class GammuNotifier:
         """Mark what is written down: answers ``Processed``, fates by their `CreatorID`."""
         ids = [int(id) for r in references if _AT in r for id in r.partition(_AT)[0].split(".")]
         told = {r for r in references if _AT not in r}
-        with self._smsd.begin() as connection:
-            if ids:
+        try:
+            with self._smsd.begin() as connection:
                 gammu_sql.mark_processed(connection, ids)
-            if told:
-                parts = gammu_sql.sent(connection, _OURS)
-                creators = {p.creator for p in parts if _reference(p.creator) in told}
-                gammu_sql.mark_told(connection, creators)
+                if told:
+                    parts = gammu_sql.sent(connection, _OURS)
+                    creators = {p.creator for p in parts if _reference(p.creator) in told}
+                    gammu_sql.mark_told(connection, creators)
+        except SQLAlchemyError as error:
+            raise DeliveryError(DeliveryReason.GATEWAY, _why(error), permanent=False) from error
 
     def trouble(self) -> str | None:
         """Return why texts do not leave: SMSD or its database away, or the modem refuses them."""

@@ -12,7 +12,7 @@ from kahriz.clock import to_ms
 
 LONGEST_TEXT = 1600
 """Letters kept of one text; ten SMS, more than anybody answers."""
-_LONGEST_REFERENCE = 140
+LONGEST_REFERENCE = 140
 _LONGEST_ADDRESS = 254
 
 
@@ -28,7 +28,7 @@ def arrive(
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {
         "gateway": gateway,
-        "reference": reference[:_LONGEST_REFERENCE],
+        "reference": reference[:LONGEST_REFERENCE],
         "address": _storable(address)[:_LONGEST_ADDRESS],
         "text": _storable(text)[:LONGEST_TEXT],
         "received_at_ms": to_ms(received_at),

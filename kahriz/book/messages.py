@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kahriz.book.tables import message, notified
@@ -267,12 +267,22 @@ def tell_fate(
 
     A second receipt changes nothing, nor does one for a text that nobody knows.
     """
-    known = (" " + message.c.reference + " ").contains(f" {reference} ", autoescape=True)
     values: dict[str, Any] = {"state": state, "error": detail or None}
     if state == "delivered":
         values["delivered_at_ms"] = to_ms(at)
-    query = update(message).where(message.c.state == "accepted", known).values(values)
+    has_it = _has_reference(reference)
+    query = update(message).where(message.c.state == "accepted", has_it).values(values)
     return connection.execute(query).rowcount
+
+
+def knows(connection: Connection, reference: str) -> bool:
+    """Return whether a gateway took a text as `reference`, whatever became of it since."""
+    query = select(message.c.id).where(_has_reference(reference)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _has_reference(reference: str) -> ColumnElement[bool]:
+    return (" " + message.c.reference + " ").contains(f" {reference} ", autoescape=True)
 
 
 def try_again(connection: Connection, id: int, due: datetime, error: str) -> None:

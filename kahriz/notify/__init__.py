@@ -25,6 +25,7 @@ NOTIFIERS: dict[str, str] = {
     "email": "kahriz.notify.email:EmailNotifier",
     "file": "kahriz.notify.file:FileNotifier",
     "gammu": "kahriz.notify.gammu:GammuNotifier",
+    "http": "kahriz.notify.http:HttpNotifier",
     "null": "kahriz.notify.null:NullNotifier",
 }
 

@@ -10,14 +10,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from kahriz import plugins
 from kahriz.errors import DeliveryError
 from kahriz.notify import EMAIL, NOTIFIERS, SMS, Listener, Message, News, Notifier
 from kahriz.notify.console import ConsoleNotifier, framed
 from kahriz.notify.file import FileNotifier
-from kahriz.settings import EmailSettings, GammuSettings, NotifySettings, Settings
+from kahriz.settings import (
+    EmailSettings,
+    GammuSettings,
+    HttpGatewaySettings,
+    NotifySettings,
+    Settings,
+)
 from tests.mail_server import MailServer, running
+from tests.sms_gateway import SmsGateway
 from tests.smsd import sqlite_tables
 
 TEXT = "#K7 Ağ Dərə, Molla Cəlilli: kəhriz tıxanıb. Su 9,1 L/s, əvvəl 14,8 (-38%)."
@@ -44,6 +52,12 @@ def _settings(name: str, folder: Path) -> Iterator[NotifySettings]:
             sender = "kahriz@example.org"
             said = EmailSettings(host="127.0.0.1", port=port, security="none", sender=sender)
             yield NotifySettings(email=said)
+    elif name == "http":
+        with SmsGateway(202, "0: Accepted for delivery") as gateway:
+            url = f"http://{gateway.address}"
+            known = {"account": "kahriz", "secret": SecretStr("x"), "allow_private": True}
+            http = HttpGatewaySettings(preset="kannel", url=url, **known)
+            yield NotifySettings(http=http)
     else:
         yield NotifySettings()
 

@@ -201,6 +201,15 @@ class Health:
             self._asked.pop(part, None)
             self.problems.pop(part, None)
 
+    def gateways(self, troubles: Mapping[str, str]) -> None:
+        """Say which ways out take no texts, by name and why; all others work."""
+        wrong = {f"gateway {name}": reason for name, reason in troubles.items()}
+        for part in [p for p in list(self.problems) if p.startswith("gateway ")]:
+            if part not in wrong:
+                self.worked(part)
+        for part, reason in wrong.items():
+            self.failed(part, reason)
+
     def wrote(self) -> None:
         """Say that a batch has just become durable."""
         self.last_write_wall = self.wall()

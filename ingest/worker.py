@@ -20,6 +20,7 @@ from ingest.history import History
 from ingest.judge import Assessor
 from ingest.learning import Learning
 from ingest.lease import RENEW_S, Lease, LeaseLost, this_process
+from ingest.listening import Listening
 from ingest.loops import Loop
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Intake
@@ -163,8 +164,15 @@ class Worker:
         notify = self._settings.notify
         limits = Limits(notify.texts_a_person, notify.parts_a_kahriz)
         teller = Teller(self._registry, self._book, limits)
-        sender = Sender(self._book, self._notifiers)
+        sender = Sender(self._book, self._notifiers, self._at)
         sender.recover(self._clock())
+        listening = Listening(self._book, self._notifiers)
+
+        def gateways() -> bool:
+            listening.step(self._clock())
+            said = [*listening.troubles(), *sender.troubles(self._clock())]
+            self._health.gateways({trouble.name: trouble.reason for trouble in said})
+            return False
 
         steps = {
             "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
@@ -172,6 +180,7 @@ class Worker:
             "limits": (_once_a_time(lambda: learning.step(self._clock())), 1.0, self._is_flooded),
             "teller": (_once_a_time(lambda: teller.step(self._clock())), 1.0, _never),
             "sender": (_once_a_time(lambda: sender.step(self._clock())), 0.3, _never),
+            "gateways": (gateways, 1.0, _never),
             "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
             "store watch": (self._probe.step, 2.0, _never),
             "cycles": (_collect, 10.0, _never),

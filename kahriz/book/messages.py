@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kahriz.book.tables import message, notified
@@ -30,6 +30,7 @@ Sums = tuple[int, int]
 
 INTERRUPTED = "interrupted while handing over, may have been sent"
 
+_LATE = "not handed over in time"
 _WAS_INTERRUPTED = message.c.error.startswith(INTERRUPTED)
 
 
@@ -214,7 +215,8 @@ def expire(connection: Connection, now: datetime) -> int:
     query = (
         update(message)
         .where(message.c.state == "queued", message.c.expires_at_ms <= to_ms(now))
-        .values(state="expired", error="not handed over in time")
+        # Why it could not leave stays to be read, behind that.
+        .values(state="expired", error=_LATE + func.coalesce(": " + message.c.error, ""))
     )
     return connection.execute(query).rowcount
 
@@ -240,14 +242,47 @@ def claim(connection: Connection, now: datetime) -> OutboxMessage | None:
     return None if row is None else OutboxMessage(**row)
 
 
-def mark_accepted(connection: Connection, id: int, reference: str, at: datetime) -> None:
+def mark_accepted(
+    connection: Connection, id: int, reference: str, at: datetime, gateway: str | None = None
+) -> None:
     """Write down that the gateway has the text, under its own reference."""
-    _finish(connection, id, {"state": "accepted", "reference": reference, "sent_at_ms": to_ms(at)})
+    accepted = {"state": "accepted", "reference": reference, "gateway": gateway}
+    _finish(connection, id, accepted | {"sent_at_ms": to_ms(at)})
 
 
 def mark_failed(connection: Connection, id: int, error: str) -> None:
     """Give a text up."""
     _finish(connection, id, {"state": "failed", "error": error})
+
+
+def note_taken(connection: Connection, id: int, reference: str) -> None:
+    """Write down which gateways have a text already, while others are still to be asked."""
+    _finish(connection, id, {"reference": reference})
+
+
+def tell_fate(
+    connection: Connection, reference: str, state: str, at: datetime, detail: str = ""
+) -> int:
+    """Write down what became of the text that a gateway took as `reference`; return how many it is.
+
+    A second receipt changes nothing, nor does one for a text that nobody knows.
+    """
+    values: dict[str, Any] = {"state": state, "error": detail or None}
+    if state == "delivered":
+        values["delivered_at_ms"] = to_ms(at)
+    has_it = _has_reference(reference)
+    query = update(message).where(message.c.state == "accepted", has_it).values(values)
+    return connection.execute(query).rowcount
+
+
+def knows(connection: Connection, reference: str) -> bool:
+    """Return whether a gateway took a text as `reference`, whatever became of it since."""
+    query = select(message.c.id).where(_has_reference(reference)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _has_reference(reference: str) -> ColumnElement[bool]:
+    return (" " + message.c.reference + " ").contains(f" {reference} ", autoescape=True)
 
 
 def try_again(connection: Connection, id: int, due: datetime, error: str) -> None:

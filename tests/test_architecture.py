@@ -76,6 +76,7 @@ PURE = (
     "kahriz/alert/reason.py",
     "kahriz/alert/works.py",
     "kahriz/alert/answer.py",
+    "kahriz/alert/preview.py",
 )
 IMPURE_MODULES = {
     "os", "io", "pathlib", "time", "socket", "subprocess", "threading", "sqlite3", "urllib",

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from kahriz.book import Book, audit, checkpoints, keys
-from kahriz.settings import ApiSettings, Settings
+from kahriz.settings import ApiSettings, NotifySettings, Settings
 from kahriz.sites import load_registry
 from kahriz.store.memory import MemoryStore
 
@@ -34,14 +34,20 @@ class Api:
     `now` is the water's clock and `wall` the wall clock; a test sets either.
     """
 
-    def __init__(self, folder: Path, *, open_reads: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, open_reads: bool = True, notify: NotifySettings | None = None
+    ) -> None:
         self.now = NOW
         self.wall = WALL
         self.registry = load_registry(EXAMPLE)
         self.store = MemoryStore()
         self.book = Book(f"sqlite:///{folder / BOOK}")
         self.folder = folder / "web"
-        settings = Settings(data_dir=folder, api=ApiSettings(open_reads=open_reads))
+        settings = Settings(
+            data_dir=folder,
+            api=ApiSettings(open_reads=open_reads),
+            notify=notify or NotifySettings(),
+        )
         self.app: FastAPI = create_app(
             settings,
             self.registry,

@@ -21,18 +21,22 @@ from api.middleware import BodyLimit, HeadAsGet, RequestCounts, SecurityHeaders
 from api.reads import Reads
 from api.routes import (
     alerts,
+    contacts,
     datastreams,
     detection,
     devices,
     docs,
     events,
     gateways,
+    gaugings,
     health,
     kahrizes,
     latest,
     messages,
     metrics,
     page,
+    people,
+    silences,
     water,
 )
 from kahriz.book import Book, changes
@@ -93,9 +97,10 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestCounts, metrics=service.metrics)
     app.add_middleware(HeadAsGet, never_ending=events.PATH)
-    resources = (kahrizes, water, detection, datastreams, latest, alerts, messages, devices, events)
-    beside = (gateways, health, metrics, docs)
-    for module in (*resources, *beside):
+    measured = (kahrizes, water, detection, datastreams, latest)
+    told = (alerts, messages, contacts, silences, gaugings, people)
+    beside = (gateways, devices, events, health, metrics, docs)
+    for module in (*measured, *told, *beside):
         app.include_router(module.router)
     # Last: it takes every address that nothing else has.
     app.include_router(page.router(page_folder))

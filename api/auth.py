@@ -34,6 +34,12 @@ class Caller:
 
     name: str
     key_id: str | None = None
+    scope: Scope = Scope.READ
+
+    @property
+    def sees_addresses(self) -> bool:
+        """Whether numbers are shown whole: to those who may change them."""
+        return self.scope.covers(Scope.WRITE)
 
 
 async def may_read(request: Request, service: ServiceDep, bearer: Bearer, key: Header) -> Caller:
@@ -90,7 +96,7 @@ async def _caller(service: Service, token: str | None, needed: Scope) -> Caller:
         raise Problem(
             403, "forbidden", f"API key {key.id} has {key.scope} scope; this needs {needed}"
         )
-    return Caller(key.name, key.id)
+    return Caller(key.name, key.id, key.scope)
 
 
 def _unauthorised(detail: str, challenge: str) -> Problem:

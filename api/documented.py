@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import schemas
+from api import schemas, schemas_people
 from api.problems import MEDIA_TYPE, Problem, body
 
 Responses = dict[int | str, dict[str, Any]]
@@ -16,6 +16,7 @@ _ABOUT = {
     401: "No API key, or one that is not known, expired or revoked.",
     403: "The key's scope does not cover this.",
     404: "Nothing has this name.",
+    409: "What is there already does not go with it.",
     413: "The body is larger than 16 KiB.",
     422: "A part of the request cannot be used; `errors` names it and its value.",
     503: "The store, the book or the event streams cannot answer now; see `Retry-After`.",
@@ -30,10 +31,12 @@ _EXAMPLES = {
     401: ("unauthorised", "API key 3f9a1c2e is revoked"),
     403: ("forbidden", "API key 3f9a1c2e has read scope; this needs write"),
     404: ("not-found", "alert '12' does not exist"),
+    409: ("conflict", "agh-dere: +994500000001 is 'Committee chair' already"),
     413: ("too-large", "the body is larger than 16384 bytes"),
     422: ("invalid-request", f"query limit: {_WRONG_LIMIT['problem']} (got '0')"),
     503: ("store-unavailable", "store unavailable: no answer within 15 s"),
 }
+_MODELS: dict[str, Any] = vars(schemas) | vars(schemas_people)
 _SCHEMA = {"$ref": "#/components/schemas/ProblemAnswer"}
 
 
@@ -57,6 +60,9 @@ def problems(*statuses: int) -> Responses:
 
 READ = problems(401, 503)
 """What can go wrong with any read."""
+
+WRITE = problems(401, 403, 413, 422, 503)
+"""What can go wrong with any change."""
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -100,7 +106,7 @@ def _leave_out_unused(components: dict[str, Any]) -> None:
 def _bring_back_nulls(components: dict[str, Any]) -> None:
     # FastAPI leaves every null out of the document, also where an example needs it.
     for name, component in components.items():
-        extra = getattr(schemas, name).model_config.get("json_schema_extra")
+        extra = getattr(_MODELS[name], "model_config", {}).get("json_schema_extra")
         if isinstance(extra, dict):
             component |= extra
 

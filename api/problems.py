@@ -12,10 +12,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from api.answers import encode
 from api.middleware import SECURITY_HEADERS
+from kahriz.book.contacts import ContactRefused
+from kahriz.book.maintenance import WorksRefused
 from kahriz.errors import NotFoundError, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -62,6 +65,8 @@ EXPECTED: tuple[type[Exception], ...] = (
     HTTPException,
     NotFoundError,
     StoreUnavailable,
+    ContactRefused,
+    WorksRefused,
 )
 """What `of` knows; anything else is a fault of the service."""
 
@@ -69,6 +74,11 @@ EXPECTED: tuple[type[Exception], ...] = (
 def invalid_parameter(name: str, value: object, problem: str, where: str = "query") -> Problem:
     """Return the 422 that says one parameter's value cannot be used."""
     return _invalid([{"in": where, "name": name, "value": _shown(value), "problem": problem}])
+
+
+def invalid_body(error: ValidationError) -> Problem:
+    """Return the 422 that says what of a body cannot be used."""
+    return _invalid([_explained({**e, "loc": ("body", *e["loc"])}) for e in error.errors()])
 
 
 def unavailable(what: str, reason: str, retry_after_s: float = RETRY_AFTER_S) -> Problem:
@@ -114,6 +124,8 @@ def of(error: Exception) -> Problem:
             return _of_http(error)
         case NotFoundError():
             return Problem(404, "not-found", str(error))
+        case ContactRefused() | WorksRefused():
+            return Problem(409, "conflict", str(error))
         case StoreUnavailable():
             wait = error.retry_after.total_seconds() if error.retry_after else RETRY_AFTER_S
             return unavailable("store", error.reason, wait)

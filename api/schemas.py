@@ -65,6 +65,10 @@ _ALERT = {
     "resolved_at": None,
     "acknowledged_at": None,
     "acknowledged_by": None,
+    "on_site_at": None,
+    "on_site_by": None,
+    "false_alarm_at": None,
+    "false_alarm_by": None,
     "detector": "station",
     "evidence": {"observed_lps": 1.4, "expected_lps": 2.3, "deviation": -0.39},
     "explanation": "Outlet 1.4 L/s where 2.3 L/s was expected; the shaft upstream rose 0.21 m.",
@@ -214,6 +218,10 @@ class AlertAnswer(BaseModel):
     resolved_at: Time | None
     acknowledged_at: Time | None
     acknowledged_by: str | None
+    on_site_at: Time | None
+    on_site_by: str | None
+    false_alarm_at: Time | None
+    false_alarm_by: str | None
     detector: str
     evidence: dict[str, Any]
     explanation: str
@@ -244,23 +252,57 @@ class MessageAnswer(BaseModel):
 
 
 class TimelineEvent(BaseModel):
-    """One thing that happened to an alert."""
+    """One thing that happened to an alert, or to a text about it (then `contact` and `reason`).
+
+    Of texts: `queued`, `told` (a gateway took it), `delivered`, `failed`, `expired`, `unknown`.
+    """
 
     model_config = _FORBID
     at: Time
     what: str
     detail: str
+    message: int | None
+    contact: str | None
+    reason: str | None
+
+
+class ResponseTimes(BaseModel):
+    """Minutes from when an alert fired until people answered and it was over; null: not yet."""
+
+    model_config = _FORBID
+    told_min: Annotated[float | None, Field(ge=0, description="The first text was taken.")]
+    delivered_min: Annotated[float | None, Field(ge=0, description="The first one arrived.")]
+    acknowledged_min: float | None = Field(ge=0)
+    on_site_min: float | None = Field(ge=0)
+    resolved_min: float | None = Field(ge=0)
 
 
 class AlertDetail(AlertAnswer):
-    """One alert, what happened to it, and who was told."""
+    """One alert, what happened to it, who was told by which text, and how fast people answered."""
 
     model_config = _shape(
         **_ALERT,
-        timeline=[{"at": "2026-11-21T03:25:00Z", "what": "firing", "detail": ""}],
+        timeline=[
+            {
+                "at": "2026-11-21T03:25:04Z",
+                "what": "told",
+                "detail": "+9945******01",
+                "message": 31,
+                "contact": "Committee chair",
+                "reason": "first",
+            }
+        ],
+        response={
+            "told_min": 0.1,
+            "delivered_min": 0.2,
+            "acknowledged_min": None,
+            "on_site_min": None,
+            "resolved_min": None,
+        },
         messages=[_MESSAGE],
     )
     timeline: list[TimelineEvent]
+    response: ResponseTimes
     messages: list[MessageAnswer]
 
 
@@ -558,14 +600,21 @@ class HealthAnswer(BaseModel):
     checks: list[CheckAnswer]
 
 
+# No control characters: PostgreSQL takes no NUL, and a log no second line.
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"
+    ),
+]
+Note = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
+]
+
+
 class Acknowledgement(BaseModel):
-    """Somebody takes an alert on."""
+    """Somebody takes an alert on, is on site, or found nothing wrong."""
 
     model_config = _shape(by="Əli, committee")
-    # No control characters: PostgreSQL takes no NUL, and a log no second line.
-    by: Annotated[
-        str,
-        StringConstraints(
-            strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"
-        ),
-    ]
+    by: Name

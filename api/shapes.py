@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from kahriz.book.alerts import Alert, AlertEvent
+from kahriz.book.alerts import Alert
 from kahriz.book.devices import DeviceRow
 from kahriz.book.messages import OutboxMessage
 from kahriz.clock import from_ms, iso, to_ms
@@ -43,15 +43,14 @@ def alert(row: Alert) -> Shape:
         "resolved_at": instant(row.resolved_at_ms),
         "acknowledged_at": instant(row.acknowledged_at_ms),
         "acknowledged_by": row.acknowledged_by,
+        "on_site_at": instant(row.on_site_at_ms),
+        "on_site_by": row.on_site_by,
+        "false_alarm_at": instant(row.false_alarm_at_ms),
+        "false_alarm_by": row.false_alarm_by,
         "detector": row.detector,
         "evidence": dict(row.evidence),
         "explanation": row.explanation,
     }
-
-
-def event(row: AlertEvent) -> Shape:
-    """Return one line of an alert's timeline."""
-    return {"at": instant(row.at_ms), "what": row.what, "detail": row.detail}
 
 
 def message(row: OutboxMessage, about: Alert | None) -> Shape:

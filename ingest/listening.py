@@ -14,6 +14,11 @@ from kahriz.notify import Listener, News, Notifier
 _LOG = logging.getLogger(__name__)
 
 
+def hears_answers(notifiers: Sequence[Notifier], callback: str) -> bool:
+    """Return whether what people send back is read: by a gateway itself, or pushed to the API."""
+    return bool(callback) or any(isinstance(one, Listener) for one in notifiers)
+
+
 class Listening:
     """Carry news of every notifier that hears into the book; nothing is lost by a crash.
 

@@ -15,7 +15,9 @@ from typing import Protocol
 
 from ingest.loops import Loop
 from ingest.metrics import Health
+from kahriz.errors import DeliveryError, DeliveryReason
 from kahriz.logs import Once
+from kahriz.notify.outgoing import Limits, ask
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +34,20 @@ class Caller(Protocol):
     def __call__(self, method: str, url: str, body: bytes) -> None:
         """Ask it once."""
         ...
+
+
+def caller(*, allow_private: bool, timeout_s: float = 10.0) -> Caller:
+    """Return what asks an address over the internet; anything but 2xx is no answer."""
+    limits = Limits(timeout_s, allow_private)
+
+    def call(method: str, url: str, body: bytes) -> None:
+        headers = {"Content-Type": "text/plain; charset=utf-8"} if body else {}
+        answer = ask(method, url, headers, body or None, limits)
+        if not 200 <= answer.status < 300:
+            detail = f"status {answer.status}"
+            raise DeliveryError(DeliveryReason.GATEWAY, detail, permanent=False)
+
+    return call
 
 
 class Pulse:

@@ -17,10 +17,12 @@ from kahriz.errors import ConfigError
 
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,39}$"
 GROUP_PATTERN = r"^[^/+#]*$"
+CURRENCY_PATTERN = r"^[A-Z]{3}$"
 
 _PATTERNS = {
     SLUG_PATTERN: "expected at most 40 of a-z, 0-9 and -",
     GROUP_PATTERN: "expected a name without / + #",
+    CURRENCY_PATTERN: "expected three capital letters, like AZN",
 }
 _DATE = "not a date, like 2026-05-01"
 # Of pydantic's error types those that a file can cause; {names} are of the error's context.

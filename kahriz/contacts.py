@@ -38,7 +38,9 @@ LONGEST_CONTACT = 40
 
 # Others are letters, which the library would read as the keys of a phone.
 _WRITTEN = re.compile(r"\+?[\d\s()./-]+")
-_EMAIL = re.compile(r"[^\s@\"(),:;<>\[\]\\]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}")
+_EMAIL = re.compile(
+    r"[^\s\x00-\x1f\x7f@\"(),:;<>\[\]\\]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}"
+)
 _LONGEST_EMAIL = 254
 _QUIET = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
 
@@ -131,6 +133,14 @@ class Contact(BaseModel):
     """Local hours in which only what cannot wait is sent; empty: none."""
     consent_on: date | None = None
     """The day they agreed to be told."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_one_line(cls, name: str) -> str:
+        # PostgreSQL takes no NUL, and a log no second line.
+        if not name.isprintable():
+            raise ValueError(f"{name!r} is no name: it has characters that cannot be seen")
+        return name
 
     @field_validator("country")
     @classmethod

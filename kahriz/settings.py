@@ -27,7 +27,14 @@ from pydantic_settings import (
 )
 
 from kahriz.clock import Clock, scaled_clock, system_clock
-from kahriz.configured import GROUP_PATTERN, closest, first_error, problem_of, read_toml
+from kahriz.configured import (
+    CURRENCY_PATTERN,
+    GROUP_PATTERN,
+    closest,
+    first_error,
+    problem_of,
+    read_toml,
+)
 from kahriz.errors import ConfigError
 
 PREFIX = "KAHRIZ_"
@@ -187,6 +194,10 @@ class NotifySettings(BaseModel):
     """SMS to one number in a month; beyond, only what is urgent is sent."""
     parts_a_kahriz: int = Field(200, ge=1)
     """SMS, by parts, of one kahriz in a month; beyond, only what is urgent is sent."""
+    price_a_part: float = Field(0.0, ge=0, le=1000)
+    """What the gateway asks for one SMS; what a text of two parts costs twice."""
+    currency: str = Field("AZN", pattern=CURRENCY_PATTERN)
+    """Of that price, three letters."""
     gammu: GammuSettings = GammuSettings()
     http: HttpGatewaySettings = HttpGatewaySettings()
     email: EmailSettings = EmailSettings()

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import shapes
+from api import shapes, story
 from api.answers import JSONAnswer
 from api.auth import Caller, Reader, Writer
-from api.deps import ServiceDep
-from api.documented import READ, problems
+from api.deps import Service, ServiceDep
+from api.documented import READ, WRITE, problems
 from api.reads import Connection
 from api.routes import PREFIX
-from api.routes.messages import MAX_ID, list_shapes
+from api.routes.messages import MAX_ID, with_alerts
 from api.schemas import Acknowledgement, AlertAnswer, AlertDetail, Alerts, AlertState
-from kahriz.book import alerts, audit
-from kahriz.clock import Clock
+from kahriz.book import alerts, audit, messages
+from kahriz.book.alerts import Alert
 
 router = APIRouter(prefix=PREFIX, tags=["alerts"])
 
 _MESSAGES_SHOWN = 1000
 
+Saying = Callable[[Connection, int, str, datetime], Alert]
 Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[12])]
 
 
@@ -49,15 +52,17 @@ async def list_alerts(
 
 
 @router.get("/alerts/{id}", response_model=AlertDetail, responses=READ | problems(404, 422))
-async def one_alert(id: Id, service: ServiceDep, _: Reader) -> JSONAnswer:
-    """Return one alert, what happened to it, and who was told."""
-    return JSONAnswer(await service.reads.book(lambda book: _detail(book, id)))
+async def one_alert(id: Id, service: ServiceDep, caller: Reader) -> JSONAnswer:
+    """Return one alert, what happened to it, who was told by which text, and how fast.
+
+    The timeline holds the alert's own events and those of the texts about it, in time order.
+    """
+    whole = caller.sees_addresses
+    return JSONAnswer(await service.reads.book(lambda book: _detail(book, id, is_whole=whole)))
 
 
 @router.post(
-    "/alerts/{id}/acknowledgement",
-    response_model=AlertAnswer,
-    responses=problems(401, 403, 404, 413, 422, 503),
+    "/alerts/{id}/acknowledgement", response_model=AlertAnswer, responses=WRITE | problems(404)
 )
 async def acknowledge(
     id: Id, body: Acknowledgement, service: ServiceDep, caller: Writer
@@ -66,24 +71,49 @@ async def acknowledge(
 
     Needs an API key with write scope. The audit log keeps the key's name beside ``by``.
     """
-    return JSONAnswer(
-        await service.reads.change_book(
-            lambda book: _acknowledge(book, id, body.by, caller, service.clock)
-        )
-    )
+    return await _say(service, alerts.acknowledge, "alert.acknowledge", id, body.by, caller)
 
 
-def _detail(book: Connection, id: int) -> dict[str, Any]:
+@router.post("/alerts/{id}/on-site", response_model=AlertAnswer, responses=WRITE | problems(404))
+async def on_site(id: Id, body: Acknowledgement, service: ServiceDep, caller: Writer) -> JSONAnswer:
+    """Write down that somebody is where the trouble is; the first one to be there stays.
+
+    Who is there has taken the alert on, if nobody had.
+    """
+    return await _say(service, alerts.on_site, "alert.on_site", id, body.by, caller)
+
+
+@router.post(
+    "/alerts/{id}/false-alarm", response_model=AlertAnswer, responses=WRITE | problems(404)
+)
+async def false_alarm(
+    id: Id, body: Acknowledgement, service: ServiceDep, caller: Writer
+) -> JSONAnswer:
+    """Write down that somebody found nothing wrong; the first one to say so stays.
+
+    The alert is acknowledged by that, and ends when the instruments say so.
+    """
+    return await _say(service, alerts.false_alarm, "alert.false_alarm", id, body.by, caller)
+
+
+def _detail(book: Connection, id: int, *, is_whole: bool) -> dict[str, Any]:
     row = alerts.find(book, id)
+    texts = messages.list_messages(book, id, _MESSAGES_SHOWN)
     return shapes.alert(row) | {
-        "timeline": [shapes.event(event) for event in alerts.timeline(book, id)],
-        "messages": list_shapes(book, id, _MESSAGES_SHOWN),
+        "timeline": story.timeline(book, id, texts, is_whole=is_whole),
+        "response": story.response(row, texts),
+        "messages": with_alerts(book, texts),
     }
 
 
-def _acknowledge(book: Connection, id: int, by: str, caller: Caller, clock: Clock) -> shapes.Shape:
-    now = clock()
-    row = alerts.acknowledge(book, id, by, now)
-    detail = {"alert": id, "by": by, "key": caller.key_id}
-    audit.append(book, now, caller.name, "alert.acknowledge", detail)
-    return shapes.alert(row)
+async def _say(
+    service: Service, say: Saying, what: str, id: int, by: str, caller: Caller
+) -> JSONAnswer:
+    now = service.clock()
+
+    def said(book: Connection) -> shapes.Shape:
+        row = say(book, id, by, now)
+        audit.append(book, now, caller.name, what, {"alert": id, "by": by, "key": caller.key_id})
+        return shapes.alert(row)
+
+    return JSONAnswer(await service.reads.change_book(said))

@@ -32,9 +32,13 @@ def append(
     connection.execute(insert(audit_log).values(row))
 
 
-def list_entries(connection: Connection, limit: int = 100) -> list[Entry]:
-    """Return the last `limit` entries, newest first."""
+def list_entries(
+    connection: Connection, limit: int = 100, before: int | None = None
+) -> list[Entry]:
+    """Return the last `limit` entries, newest first; only older ones than that of id `before`."""
     newest = select(audit_log).order_by(audit_log.c.id.desc()).limit(limit)
+    if before is not None:
+        newest = newest.where(audit_log.c.id < before)
     return [
         Entry(row.id, from_ms(row.at_ms), row.who, row.what, row.detail)
         for row in connection.execute(newest)

@@ -62,7 +62,7 @@ def add(
         kept = silences.add(
             connection,
             kahriz,
-            kind,
+            None if kind is None else kind.value,
             begun,
             begun + timedelta(hours=hours),
             note=note,

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.rollups import Rollups
-from kahriz.book import alerts, devices, messages, rollups
+from kahriz.book import alerts, contacts, devices, messages, rollups
 from kahriz.clock import to_datetime64, to_ms
+from kahriz.contacts import Contact
 from kahriz.observations import DatastreamId, ObservationBatch, Quality
 from tests.integration.api.client import NOW, Api
 
@@ -110,3 +111,10 @@ def hear(api: Api, device: str, **what: Any) -> None:
     """Write what was heard of a device."""
     with api.book.begin() as connection:
         devices.put_heard(connection, [devices.Heard(device, **what)])
+
+
+def add_contact(api: Api, kahriz: str = "agh-dere", **changes: Any) -> int:
+    """Add a contact of a kahriz; return its id."""
+    said = {"name": "Chair", "role": "chair", "phone": "+994500000001"} | changes
+    with api.book.begin() as connection:
+        return contacts.add(connection, kahriz, Contact(**said), by="test", now=NOW).id

@@ -13,6 +13,7 @@ from tests.integration.api import rows
 from tests.integration.api.client import NOW, Api
 
 V1 = "/api/v1"
+BEFORE = "2026-11-22T08:00:00Z"
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -49,7 +50,7 @@ def test_every_route_has_a_sentence_a_schema_and_an_example_that_fits_it(
 def test_every_request_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     bodies = [o["requestBody"]["content"] for _, o in operations(document) if "requestBody" in o]
 
-    assert len(bodies) == 1
+    assert len(bodies) == 9
     for content in bodies:
         check(
             document, content["application/json"]["schema"], content["application/json"]["example"]
@@ -123,21 +124,61 @@ def test_real_answers_of_every_route_fit_the_document(api: Api, document: dict[s
         f"{V1}/alerts": f"{V1}/alerts",
         f"{V1}/alerts/{{id}}": f"{V1}/alerts/{id}",
         f"{V1}/messages": f"{V1}/messages",
+        f"{V1}/messages/summary": f"{V1}/messages/summary",
+        f"{V1}/contacts": f"{V1}/contacts",
+        f"{V1}/contacts/{{id}}": f"{V1}/contacts/1",
+        f"{V1}/silences": f"{V1}/silences",
+        f"{V1}/kahrizes/{{id}}/maintenance": f"{V1}/kahrizes/agh-dere/maintenance",
+        f"{V1}/kahrizes/{{id}}/texts": f"{V1}/kahrizes/agh-dere/texts",
+        f"{V1}/gaugings": f"{V1}/gaugings",
+        f"{V1}/audit": f"{V1}/audit",
         f"{V1}/devices": f"{V1}/devices",
         "/health": "/health",
     }
+    key = api.key()
+    for (method, path), (address, body) in changes(id).items():
+        operation = document["paths"][path][method]
+        body = body or operation["requestBody"]["content"]["application/json"]["example"]
+        answer = api.ask(method.upper(), address, json=body, headers=key)
+        (status,) = {s for s in operation["responses"] if s.startswith("2")}
+        assert answer.status_code == int(status), (address, answer.text)
+        content = operation["responses"][status]["content"]
+        check(document, content["application/json"]["schema"], answer.json())
     for path, address in asked.items():
         content = document["paths"][path]["get"]["responses"]["200"]["content"]
-        check(document, content["application/json"]["schema"], api.json(address))
-    path = f"{V1}/alerts/{id}/acknowledgement"
-    acknowledged = api.ask("POST", path, json={"by": "Əli"}, headers=api.key()).json()
-    check(document, {"$ref": "#/components/schemas/AlertAnswer"}, acknowledged)
+        answer = api.get(address, headers=key)
+        assert answer.status_code == 200, (address, answer.text)
+        check(document, content["application/json"]["schema"], answer.json())
     problem = api.get(f"{V1}/alerts?limit=0").json()
     check(document, {"$ref": "#/components/schemas/ProblemAnswer"}, problem)
 
     not_json = {f"{V1}/events", "/metrics"}
     gets = {path for path, methods in document["paths"].items() if "get" in methods}
     assert set(asked) == gets - not_json
+    changing = {
+        (method, path)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if method != "get"
+    }
+    assert {*changes(id), *((m, p) for m, p in changing if m == "delete")} == changing
+
+
+def changes(id: int) -> dict[tuple[str, str], tuple[str, Any]]:
+    """Return by route what is asked to change something; None: the document's own example."""
+    of_kahriz = f"{V1}/kahrizes/agh-dere/maintenance"
+    asked = {
+        ("post", f"{V1}/alerts/{{id}}/{what}"): (f"{V1}/alerts/{id}/{what}", None)
+        for what in ("acknowledgement", "on-site", "false-alarm")
+    }
+    return asked | {
+        ("post", f"{V1}/contacts"): (f"{V1}/contacts", None),
+        ("patch", f"{V1}/contacts/{{id}}"): (f"{V1}/contacts/1", None),
+        ("post", f"{V1}/silences"): (f"{V1}/silences", None),
+        ("post", f"{V1}/gaugings"): (f"{V1}/gaugings", None),
+        ("post", f"{V1}/kahrizes/{{id}}/maintenance"): (of_kahriz, {"by": "A", "at": BEFORE}),
+        ("post", f"{V1}/kahrizes/{{id}}/maintenance/end"): (f"{of_kahriz}/end", None),
+    }
 
 
 def test_the_documentation_page_shows_every_route_without_script_or_network(

@@ -254,8 +254,9 @@ def test_one_alert_carries_evidence_timeline_and_messages_with_masked_numbers(ap
     assert answer["code"] == "K1"
     assert answer["since"] == "2026-11-22T11:00:00Z"
     assert answer["evidence"] == {"observed_lps": 1.4, "deviation": -0.39, "note": "<b>&"}
-    assert answer["timeline"] == [
-        {"at": "2026-11-22T11:00:00Z", "what": "pending", "detail": "first seen"}
+    assert [(e["at"], e["what"], e["detail"]) for e in answer["timeline"]] == [
+        ("2026-11-22T11:00:00Z", "pending", "first seen"),
+        ("2026-11-22T12:00:00Z", "queued", "+9945******01"),
     ]
     (message,) = answer["messages"]
     assert message["address"] == "+9945******01"

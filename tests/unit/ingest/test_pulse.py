@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler
+
 import pytest
 
 from ingest.loops import Loop
 from ingest.metrics import Health, Metrics
-from ingest.pulse import PATIENCE_S, STALLED_S, Pulse
+from ingest.pulse import PATIENCE_S, STALLED_S, Pulse, caller
 from kahriz.errors import DeliveryError, DeliveryReason
+from tests.http_double import HttpDouble
 
 PING, FAIL = "https://example.org/secret", "https://example.org/secret/fail"
 
@@ -105,3 +108,37 @@ def test_without_an_address_nobody_is_called() -> None:
     house.pulse = Pulse("", "", 60, house.health, lambda: 0.0, house.call, lambda: house.now)
 
     assert house.after(0) == []
+
+
+def test_a_real_address_is_asked_and_told_and_one_that_refuses_is_no_answer() -> None:
+    heard: list[tuple[str, str, bytes]] = []
+
+    class Outside(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._take(200 if self.path == "/ping" else 404)
+
+        def do_POST(self) -> None:
+            self._take(200)
+
+        def _take(self, status: int) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            heard.append((self.command, self.path, body))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    call = caller(allow_private=True)
+    with HttpDouble(Outside) as outside:
+        call("GET", f"http://{outside.address}/ping", b"")
+        call("POST", f"http://{outside.address}/ping/fail", b"store: away")
+        with pytest.raises(DeliveryError, match="404"):
+            call("GET", f"http://{outside.address}/gone", b"")
+
+    assert heard[:2] == [("GET", "/ping", b""), ("POST", "/ping/fail", b"store: away")]
+
+
+def test_an_address_of_this_machine_is_refused_unless_the_settings_allow_it() -> None:
+    with pytest.raises(DeliveryError, match="not public"):
+        caller(allow_private=False)("GET", "http://127.0.0.1:9/ping", b"")

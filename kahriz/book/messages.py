@@ -7,19 +7,19 @@
        |           |  +-----> failed          refused for good, or tried too often
        +--(retry)--+  +-----> unknown         the process died while handing over
     queued ----------------> expired          too late, or replaced by a newer text
-    unknown ---------------> queued           once: twice is better than never, thrice is not
 
 A row is claimed conditionally, so two senders never hand over the same text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kahriz.book.tables import message, notified
@@ -31,7 +31,7 @@ Sums = tuple[int, int]
 INTERRUPTED = "interrupted while handing over, may have been sent"
 
 _LATE = "not handed over in time"
-_WAS_INTERRUPTED = message.c.error.startswith(INTERRUPTED)
+MOST_INTERRUPTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,21 +287,40 @@ def _has_reference(reference: str) -> ColumnElement[bool]:
 
 def try_again(connection: Connection, id: int, due: datetime, error: str) -> None:
     """Put a text that was not taken back into the queue until `due`."""
-    # The mark of an interruption outlives the retries: `recover` allows one only.
-    kept = case((_WAS_INTERRUPTED, INTERRUPTED + ": " + error), else_=error)
+    before = connection.execute(select(message.c.error).where(message.c.id == id)).scalar()
+    # The mark of an interruption outlives the retries: `recover` counts them.
+    times = _interruptions(before)
+    kept = f"{_interrupted(times)}: {error}" if times else error
     _finish(connection, id, {"state": "queued", "due_at_ms": to_ms(due), "error": kept})
 
 
 def recover(connection: Connection) -> tuple[int, int]:
     """Sort out texts that a crash left half handed over; return (queued again, left unknown).
 
-    Nobody can tell whether the gateway took them. Each gets one more try; interrupted a second
-    time it stays ``unknown``.
+    Nobody can tell whether the gateway took them, so each is handed over once more a crash. One
+    in whose hand-over the process has died `MOST_INTERRUPTIONS` times stays ``unknown``: it may
+    be what kills it.
     """
-    left = update(message).where(message.c.state == "handing_over").values(error=INTERRUPTED)
-    unknown = connection.execute(left.where(_WAS_INTERRUPTED).values(state="unknown")).rowcount
-    again = connection.execute(left.values(state="queued")).rowcount
+    left = select(message.c.id, message.c.error).where(message.c.state == "handing_over")
+    again = unknown = 0
+    for id, error in connection.execute(left).all():
+        times = _interruptions(error) + 1
+        is_over = times >= MOST_INTERRUPTIONS
+        state = "unknown" if is_over else "queued"
+        _finish(connection, id, {"state": state, "error": _interrupted(times)})
+        again, unknown = again + (not is_over), unknown + is_over
     return again, unknown
+
+
+def _interrupted(times: int) -> str:
+    return INTERRUPTED if times == 1 else f"{INTERRUPTED} ({times} times)"
+
+
+def _interruptions(error: str | None) -> int:
+    if error is None or not error.startswith(INTERRUPTED):
+        return 0
+    said = re.match(r" \((\d+) times\)", error.removeprefix(INTERRUPTED))
+    return int(said[1]) if said else 1
 
 
 def _finish(connection: Connection, id: int, values: Mapping[str, Any]) -> None:

@@ -209,8 +209,8 @@ def test_after_a_crash_a_text_goes_out_at_most_once_more(book: Book) -> None:
     assert row(book).state == "accepted"
 
 
-def test_a_text_that_crashes_the_process_twice_is_left_unknown(book: Book) -> None:
-    for _ in range(2):
+def test_a_text_that_crashes_the_process_again_and_again_is_left_unknown(book: Book) -> None:
+    for _ in range(messages.MOST_INTERRUPTIONS):
         with book.begin() as connection:
             messages.claim(connection, NOW)
         Sender(book, []).recover(NOW)

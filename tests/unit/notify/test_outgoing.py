@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
+
 import pytest
 
 from kahriz.errors import DeliveryError, DeliveryReason
 from kahriz.notify.outgoing import Limits, ask, is_public
+from tests.servers import certificate
 from tests.sms_gateway import SmsGateway
 
 
@@ -61,3 +65,40 @@ def test_a_name_that_does_not_exist_is_the_gateways_trouble() -> None:
 
     assert refused.value.reason == DeliveryReason.GATEWAY
     assert "gateway.invalid" in refused.value.detail
+
+
+@pytest.fixture
+def over_tls(tmp_path: Path) -> SmsGateway:
+    """Return a gateway with a certificate for localhost, which ``tmp_path/crt`` vouches for."""
+    certificate(tmp_path / "crt", tmp_path / "key")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    gateway = SmsGateway()
+    gateway.socket = context.wrap_socket(gateway.socket, server_side=True)
+    return gateway
+
+
+def test_a_certificate_is_held_against_the_name_that_was_meant_not_the_address(
+    over_tls: SmsGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
+    port = over_tls.address.partition(":")[2]
+    limits = Limits(5, allow_private=True)
+    with over_tls as gateway:
+        assert ask("GET", f"https://localhost:{port}/", {}, None, limits).status == 200
+        with pytest.raises(DeliveryError) as refused:
+            ask("GET", f"https://127.0.0.1:{port}/", {}, None, limits)
+
+    assert refused.value.reason == DeliveryReason.GATEWAY
+    assert len(gateway.asked) == 1
+
+
+def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_said(
+    over_tls: SmsGateway,
+) -> None:
+    url = f"https://localhost:{over_tls.address.partition(':')[2]}/"
+    with over_tls as gateway, pytest.raises(DeliveryError) as refused:
+        ask("POST", url, {}, b"secret", Limits(5, allow_private=True))
+
+    assert refused.value.reason == DeliveryReason.GATEWAY
+    assert gateway.asked == []

@@ -6,10 +6,13 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from ingest.sender import GatewayTrouble, by_name
 from kahriz.book import Book, inbound, messages
-from kahriz.errors import DeliveryError
-from kahriz.notify import Listener, News, Notifier
+from kahriz.errors import DeliveryError, DeliveryReason
+from kahriz.notify import Fate, Listener, News, Notifier
+from kahriz.notify.retry import pause
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,6 +66,9 @@ class Listening:
         with self._book.begin() as connection:
             for fate in news.fates:
                 reference = f"{name}-{fate.reference}"
+                if (unsent := fate.unsent) is not None:
+                    new += _again(connection, reference, fate, unsent)
+                    continue
                 new += messages.tell_fate(connection, reference, fate.state, fate.at, fate.detail)
             for text in news.arrived:
                 new += inbound.arrive(
@@ -79,3 +85,12 @@ class Listening:
             _LOG.warning("gateway in trouble", extra={"gateway": name, "reason": reason})
         since = now if before is None else before.since
         self._troubles[name] = GatewayTrouble(name, since, reason)
+
+
+def _again(connection: Connection, reference: str, fate: Fate, reason: DeliveryReason) -> int:
+    """Let a text be tried again that never left its gateway, as if that had not taken it."""
+    error = DeliveryError(reason, fate.detail, permanent=False)
+    why = f"{reference}: {error}"
+    return messages.untake(
+        connection, reference, fate.at, why, lambda attempts: pause(error, attempts)
+    )

@@ -14,9 +14,9 @@ A row is claimed conditionally, so two senders never hand over the same text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
@@ -273,6 +273,31 @@ def tell_fate(
     has_it = _has_reference(reference)
     query = update(message).where(message.c.state == "accepted", has_it).values(values)
     return connection.execute(query).rowcount
+
+
+def untake(
+    connection: Connection,
+    reference: str,
+    at: datetime,
+    why: str,
+    pause: Callable[[int], timedelta | None],
+) -> int:
+    """Put a text back into the queue that its gateway had taken and could not send.
+
+    `pause` says how long it waits after so many tries; None: it has failed. Other gateways that
+    have it are not asked again. Returns how many it is, as `tell_fate`.
+    """
+    query = select(message.c.id, message.c.attempts, message.c.reference)
+    query = query.where(message.c.state == "accepted", _has_reference(reference))
+    rows = connection.execute(query).all()
+    for id, attempts, references in rows:
+        wait = pause(attempts)
+        values: dict[str, Any] = {"state": "failed", "error": why}
+        if wait is not None:
+            others = " ".join(word for word in references.split() if word != reference)
+            values |= {"state": "queued", "due_at_ms": to_ms(at + wait), "reference": others}
+        connection.execute(update(message).where(message.c.id == id).values(values))
+    return len(rows)
 
 
 def knows(connection: Connection, reference: str) -> bool:

@@ -18,6 +18,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
+from kahriz.errors import DeliveryReason
 from kahriz.settings import Settings
 
 NOTIFIERS: dict[str, str] = {
@@ -78,6 +79,8 @@ class Fate:
     state: FateState
     at: datetime
     detail: str = ""
+    unsent: DeliveryReason | None = None
+    """Why it never left its gateway, of one that failed so: it is tried again as if not taken."""
 
 
 @dataclass(frozen=True, slots=True)

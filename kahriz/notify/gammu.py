@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kahriz.clock import from_ms, to_ms
 from kahriz.errors import ConfigError, DeliveryError, DeliveryReason
 from kahriz.notify import SMS, Arrived, Fate, FateState, Message, News, Receipt, gammu_sql
-from kahriz.notify.gammu_sql import Outgoing, Part, ReceivedPart, SentPart, Smsd
+from kahriz.notify.gammu_sql import UNSENT, Outgoing, Part, ReceivedPart, SentPart, Smsd
 from kahriz.notify.segments import GSM7, split
 from kahriz.settings import Settings
 
@@ -30,9 +30,11 @@ _OURS = "kahriz "
 _AT = "@"
 _CODING = {GSM7: "Default_No_Compression"}
 _UNICODE = "Unicode_No_Compression"
-_LOST = frozenset({"SendingError", "DeliveryFailed", "Error"})
+_LOST = frozenset({"DeliveryFailed", "Error"})
 _EXPIRED = 0x46
 """TP-Status: the validity period is over (3GPP TS 23.040 section 9.2.3.15)."""
+_NO_SUCH_NUMBER = frozenset({1, 28})
+"""``+CMS ERROR``: unassigned number, unidentified subscriber (3GPP TS 24.011, annex E-2)."""
 _FAILURES_IN_A_ROW = 3
 PARTS_PATIENCE = timedelta(minutes=10)
 """So long the other parts of an answer are waited for; then it is told as it is."""
@@ -137,7 +139,7 @@ class GammuNotifier:
             return f"SMSD's tables are of version {version}, not {gammu_sql.SCHEMA}"
         if silent is not None:
             return f"gammu-smsd, or its modem, has not been heard of since {silent}"
-        if len(last) == _FAILURES_IN_A_ROW and set(last) == {"SendingError"}:
+        if len(last) == _FAILURES_IN_A_ROW and set(last) == {UNSENT}:
             return f"the modem refused the last {_FAILURES_IN_A_ROW} texts"
         return None
 
@@ -205,15 +207,26 @@ def _validity(message: Message) -> int:
 
 
 def _fates(parts: list[SentPart], now: datetime) -> Iterator[Fate]:
-    for creator, of in groupby(parts, key=lambda part: part.creator):
-        statuses = {part.status: part.error for part in of}
-        if lost := _LOST & statuses.keys():
-            status = sorted(lost)[0]
-            is_late = status != "SendingError" and statuses[status] == _EXPIRED
-            state = FateState.EXPIRED if is_late else FateState.FAILED
-            yield Fate(_reference(creator), state, now, f"{status} {statuses[status]}")
-        elif statuses.keys() == {"DeliveryOK"}:
-            yield Fate(_reference(creator), FateState.DELIVERED, now)
+    for creator, group in groupby(parts, key=lambda part: part.creator):
+        of = list(group)
+        reference = _reference(creator)
+        unsent = [part.code for part in of if part.status == UNSENT]
+        lost = next((part for part in of if part.status in _LOST), None)
+        if unsent:
+            code = max(unsent)
+            detail = f"+CMS ERROR: {code}" if code >= 0 else "the modem did not answer"
+            yield Fate(reference, FateState.FAILED, now, detail, _why_unsent(code))
+        elif lost is not None:
+            state = FateState.EXPIRED if lost.error == _EXPIRED else FateState.FAILED
+            yield Fate(reference, state, now, f"{lost.status} {lost.error}")
+        elif all(part.status == "DeliveryOK" for part in of):
+            yield Fate(reference, FateState.DELIVERED, now)
+
+
+def _why_unsent(code: int) -> DeliveryReason:
+    if code < 0:
+        return DeliveryReason.NO_ANSWER
+    return DeliveryReason.INVALID_NUMBER if code in _NO_SUCH_NUMBER else DeliveryReason.GATEWAY
 
 
 def _whole(part: ReceivedPart) -> str:

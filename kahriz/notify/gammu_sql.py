@@ -35,6 +35,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 SCHEMA = 17
+UNSENT = "SendingError"
 _BUSY_S = 10
 _MOST = 200
 
@@ -43,6 +44,7 @@ _metadata = MetaData()
 
 def _table(name: str, *columns: str) -> Table:
     kinds = {"ID": Integer, "SequencePosition": Integer, "StatusError": Integer}
+    kinds |= {"StatusCode": Integer}
     kinds |= {"RelativeValidity": Integer, "Version": Integer}
     return Table(name, _metadata, *(Column(c, kinds.get(c, Text)) for c in columns))
 
@@ -57,7 +59,7 @@ _multipart = _table(
 )  # fmt: skip
 _sent = _table(
     "sentitems", "ID", "SequencePosition", "CreatorID", "Status", "StatusError",
-    "DestinationNumber", "TextDecoded", "Text", "UDH", "SenderID",
+    "DestinationNumber", "TextDecoded", "Text", "UDH", "SenderID", "StatusCode",
 )  # fmt: skip
 _inbox = _table(
     "inbox", "ID", "SenderNumber", "TextDecoded", "UDH", "ReceivingDateTime", "Processed"
@@ -92,11 +94,12 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class SentPart:
-    """What became of one part."""
+    """What became of one part: TP-Status of its report, and the modem's ``+CMS ERROR``, or -1."""
 
     creator: str
     status: str
     error: int
+    code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +153,23 @@ def schema(connection: Connection) -> int | None:
 
 
 def has(connection: Connection, creator: str) -> bool:
-    """Return whether a text of this creator is there, waiting or sent.
+    """Return whether a text of this creator is there: waiting, sent, or its end not told yet.
 
-    The outbox first: SMSD writes into `sentitems` before it deletes from there.
+    One that could not be sent, and of which that was told, is not: it may be put there again.
     """
+    # The outbox first: SMSD writes into `sentitems` before it deletes from there.
     waiting = select(_outbox.c.ID).where(_outbox.c.CreatorID == creator)
-    sent = select(_sent.c.ID).where(_sent.c.CreatorID.in_([creator, _told(creator)]))
-    return any(connection.execute(q.limit(1)).first() is not None for q in (waiting, sent))
+    if connection.execute(waiting.limit(1)).first() is not None:
+        return True
+    query = (
+        select(_sent.c.ID, _sent.c.CreatorID, _sent.c.Status)
+        .where(_sent.c.CreatorID.in_([creator, _told(creator)]))
+        .order_by(_sent.c.ID.desc())
+    )
+    rows = connection.execute(query).all()
+    last = [row for row in rows if row.ID == rows[0].ID]
+    is_told = all(row.CreatorID != creator for row in last)
+    return bool(last) and not (is_told and any(row.Status == UNSENT for row in last))
 
 
 def put(connection: Connection, outgoing: Outgoing) -> None:
@@ -192,7 +205,7 @@ def put(connection: Connection, outgoing: Outgoing) -> None:
 
 def sent(connection: Connection, prefix: str) -> list[SentPart]:
     """Return the parts that have been sent, or were not, of creators with `prefix`."""
-    columns = (_sent.c.CreatorID, _sent.c.Status, _sent.c.StatusError)
+    columns = (_sent.c.CreatorID, _sent.c.Status, _sent.c.StatusError, _sent.c.StatusCode)
     query = (
         select(*columns)
         .where(_sent.c.CreatorID.startswith(prefix, autoescape=True))

@@ -80,6 +80,43 @@ def test_what_became_of_a_text_is_written_beside_it(book: Book, state: FateState
     assert modem.fates == []
 
 
+def test_a_text_that_never_left_its_gateway_is_tried_again_there_and_only_there(
+    book: Book,
+) -> None:
+    console, modem = NullNotifier(), Modem()
+    sender, listening = Sender(book, [console, modem]), Listening(book, [console, modem])
+    sender.step(NOW)
+    unsent = Fate("1", FateState.FAILED, NOW, "+CMS ERROR: 38", DeliveryReason.GATEWAY)
+    modem.fates = [unsent]
+    assert (listening.step(NOW), listening.step(NOW)) == (1, 0)
+    assert (row(book).state, row(book).error) == (
+        "queued",
+        "null2-1: gateway: +CMS ERROR: 38",
+    )
+
+    accepted = [sender.step(NOW + minutes * MINUTE) for minutes in (0.5, 1)]
+    assert accepted == [0, 1]
+    assert (len(console.sent), len(modem.sent)) == (1, 2)
+    assert row(book).state == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("reason", "tries"), [(DeliveryReason.INVALID_NUMBER, 1), (DeliveryReason.NO_ANSWER, 3)]
+)
+def test_one_that_cannot_leave_is_given_up_as_the_table_says(
+    book: Book, reason: DeliveryReason, tries: int
+) -> None:
+    modem = Modem()
+    sender, listening = Sender(book, [modem]), Listening(book, [modem])
+    for minutes in range(60):
+        now = NOW + minutes * MINUTE
+        if sender.step(now):
+            modem.fates = [Fate("1", FateState.FAILED, now, "", reason)]
+        listening.step(now)
+
+    assert (row(book).state, len(modem.sent)) == ("failed", tries)
+
+
 def test_a_fate_of_a_text_nobody_knows_changes_nothing_and_is_taken(book: Book) -> None:
     modem = Modem()
     Sender(book, [modem]).step(NOW)

@@ -105,6 +105,7 @@ def test_a_text_is_due_at_once_wherever_the_clock_stands(notifier: GammuNotifier
         (["SendingOKNoReport"] * 3, None),
         (["DeliveryOK", "DeliveryFailed", "SendingOK"], "failed"),
         (["SendingOK", "SendingError"], "failed"),
+        (["SendingOK", "Error"], "failed"),
     ],
 )
 def test_a_text_in_parts_is_delivered_when_all_are_and_failed_when_one_is(
@@ -125,6 +126,38 @@ def test_a_fate_is_told_until_it_is_taken(notifier: GammuNotifier, run: Run) -> 
     notifier.taken([reference])
     assert notifier.news(NOW).fates == ()
     assert notifier.send(MESSAGE).reference == reference
+    assert run("SELECT count(*) FROM outbox") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(38, "gateway"), (1, "invalid_number"), (28, "invalid_number"), (-1, "no_answer")],
+)
+def test_what_the_modem_refused_never_left_and_says_why(
+    notifier: GammuNotifier, run: Run, code: int, reason: str
+) -> None:
+    notifier.send(IN_PARTS)
+    move_to_sent(run, "SendingOK", "SendingError")
+    run(f"UPDATE sentitems SET `StatusCode` = {code} WHERE `SequencePosition` = 2")
+
+    assert [fate.unsent for fate in notifier.news(NOW).fates] == [reason]
+
+
+def test_a_text_that_could_not_be_sent_goes_out_again_once_that_was_told(
+    notifier: GammuNotifier, run: Run
+) -> None:
+    reference = notifier.send(MESSAGE).reference
+    move_to_sent(run, "SendingError")
+    notifier.send(MESSAGE)
+    assert run("SELECT count(*) FROM outbox") == [(0,)]
+
+    notifier.taken([reference])
+    assert notifier.send(MESSAGE).reference == reference
+    assert run("SELECT count(*) FROM outbox") == [(1,)]
+
+    move_to_sent(run, "DeliveryOK")
+    notifier.taken([reference])
+    notifier.send(MESSAGE)
     assert run("SELECT count(*) FROM outbox") == [(0,)]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from tests import servers
 
@@ -40,6 +41,14 @@ def postgres_tables(url: str) -> str:
 def in_sqlite(folder: Path) -> str:
     """Return the lines of smsdrc that name the database of `sqlite_tables`."""
     return f"driver = sqlite3\ndbdir = {folder}/\ndatabase = smsd.db"
+
+
+def in_postgres(url: str) -> str:
+    """Return the lines of smsdrc that name the database of `postgres_tables`."""
+    at = make_url(url)
+    lines = {"driver": "native_pgsql", "host": f"{at.host}:{at.port}", "user": at.username}
+    lines |= {"password": "trusted", "database": at.database}
+    return "\n".join(f"{name} = {value}" for name, value in lines.items())
 
 
 def within(seconds: float, look: Callable[[], T | None]) -> T:

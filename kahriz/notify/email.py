@@ -10,6 +10,7 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -49,7 +50,11 @@ class EmailNotifier:
 
     def send(self, message: Message) -> Receipt:
         """Hand `message` to the server; DeliveryError says what it, or the way to it, said."""
-        mail = composed(message, self._settings.sender)
+        try:
+            mail = composed(message, self._settings.sender)
+        except (ValueError, IndexError, HeaderParseError) as error:
+            detail = f"{message.address!r} is no address: {error}"
+            raise DeliveryError(DeliveryReason.INVALID_NUMBER, detail, permanent=True) from error
         try:
             with self._connected() as server:
                 server.send_message(mail)

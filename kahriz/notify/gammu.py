@@ -22,7 +22,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from kahriz.clock import from_ms, to_ms
 from kahriz.errors import ConfigError, DeliveryError, DeliveryReason
 from kahriz.notify import SMS, Arrived, Fate, FateState, Message, News, Receipt, gammu_sql
-from kahriz.notify.gammu_sql import UNSENT, Outgoing, Part, ReceivedPart, SentPart, Smsd
+from kahriz.notify.gammu_sql import (
+    DELIVERED,
+    LOST,
+    UNSENT,
+    Outgoing,
+    Part,
+    ReceivedPart,
+    SentPart,
+    Smsd,
+)
 from kahriz.notify.segments import GSM7, split
 from kahriz.settings import Settings
 
@@ -30,7 +39,6 @@ _OURS = "kahriz "
 _AT = "@"
 _CODING = {GSM7: "Default_No_Compression"}
 _UNICODE = "Unicode_No_Compression"
-_LOST = frozenset({"DeliveryFailed", "Error"})
 _EXPIRED = 0x46
 """TP-Status: the validity period is over (3GPP TS 23.040 section 9.2.3.15)."""
 _NO_SUCH_NUMBER = frozenset({1, 28})
@@ -211,7 +219,7 @@ def _fates(parts: list[SentPart], now: datetime) -> Iterator[Fate]:
         of = list(group)
         reference = _reference(creator)
         unsent = [part.code for part in of if part.status == UNSENT]
-        lost = next((part for part in of if part.status in _LOST), None)
+        lost = next((part for part in of if part.status in LOST), None)
         if unsent:
             code = max(unsent)
             detail = f"+CMS ERROR: {code}" if code >= 0 else "the modem did not answer"
@@ -219,7 +227,7 @@ def _fates(parts: list[SentPart], now: datetime) -> Iterator[Fate]:
         elif lost is not None:
             state = FateState.EXPIRED if lost.error == _EXPIRED else FateState.FAILED
             yield Fate(reference, state, now, f"{lost.status} {lost.error}")
-        elif all(part.status == "DeliveryOK" for part in of):
+        elif all(part.status == DELIVERED for part in of):
             yield Fate(reference, FateState.DELIVERED, now)
 
 

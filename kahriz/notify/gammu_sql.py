@@ -36,6 +36,9 @@ from sqlalchemy.exc import ArgumentError
 
 SCHEMA = 17
 UNSENT = "SendingError"
+DELIVERED = "DeliveryOK"
+LOST = ("DeliveryFailed", "Error")
+ENDS = (UNSENT, DELIVERED, *LOST)
 _BUSY_S = 10
 _MOST = 200
 
@@ -204,11 +207,16 @@ def put(connection: Connection, outgoing: Outgoing) -> None:
 
 
 def sent(connection: Connection, prefix: str) -> list[SentPart]:
-    """Return the parts that have been sent, or were not, of creators with `prefix`."""
+    """Return the parts of texts, of creators with `prefix`, of which one has come to an end.
+
+    Not those that wait for a report: where the network sends none they are ever more.
+    """
     columns = (_sent.c.CreatorID, _sent.c.Status, _sent.c.StatusError, _sent.c.StatusCode)
+    ours = _sent.c.CreatorID.startswith(prefix, autoescape=True)
+    ended = select(_sent.c.CreatorID).where(ours, _sent.c.Status.in_(ENDS)).distinct()
     query = (
         select(*columns)
-        .where(_sent.c.CreatorID.startswith(prefix, autoescape=True))
+        .where(_sent.c.CreatorID.in_(ended.limit(_MOST)))
         .order_by(_sent.c.ID, _sent.c.SequencePosition)
     )
     return [SentPart(*row) for row in connection.execute(query)]
@@ -276,8 +284,9 @@ def silent_since(connection: Connection, patience_s: float) -> str | None:
 
 
 def last_statuses(connection: Connection, count: int) -> list[str]:
-    """Return the status of the newest parts that were sent, or were not."""
-    query = select(_sent.c.Status).order_by(_sent.c.ID.desc()).limit(count)
+    """Return the status of the newest texts that were sent, or were not, by their first parts."""
+    first = _sent.c.SequencePosition.in_([1])
+    query = select(_sent.c.Status).where(first).order_by(_sent.c.ID.desc()).limit(count)
     return list(connection.execute(query).scalars())
 
 

@@ -16,7 +16,7 @@ from kahriz.errors import ConfigError, DeliveryError, DeliveryReason
 from kahriz.notify import SMS, Message, Receipt, outgoing, presets
 from kahriz.notify.outgoing import Answer, Limits
 from kahriz.notify.presets import PLACEHOLDER, Preset
-from kahriz.notify.pushed import LEAST_SECRET, at
+from kahriz.notify.pushed import Door, at
 from kahriz.notify.segments import GSM7
 from kahriz.settings import HttpGatewaySettings, Settings
 
@@ -197,15 +197,5 @@ def _validate(preset: Preset, said: HttpGatewaySettings) -> None:
     for name in preset.needs:
         if not given[name]:
             raise ConfigError(f"notify.http.{name}", f"missing: {preset.title} needs it")
-    if said.callback and preset.check == "secret":
-        _validate_secret(said.callback_secret.get_secret_value())
-
-
-def _validate_secret(secret: str) -> None:
-    where = "notify.http.callback_secret"
-    if len(secret) < LEAST_SECRET:
-        problem = f"shorter than {LEAST_SECRET} characters"
-        raise ConfigError(where, problem, "anybody could answer for others")
-    if quote(secret, safe="") != secret:
-        # It stands in addresses, some of which gateways take apart themselves.
-        raise ConfigError(where, "has characters beyond letters, digits and - . _ ~")
+    if said.callback:
+        Door.of(said)

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
+from kahriz.errors import ConfigError
 from kahriz.notify import Arrived, Fate, FateState, presets
 from kahriz.notify.presets import Preset
 from kahriz.settings import HttpGatewaySettings
@@ -58,11 +59,19 @@ class Door:
 
     @classmethod
     def of(cls, said: HttpGatewaySettings) -> Self:
-        """Return the door for the gateway that these settings are about."""
+        """Return the door for the gateway that these settings are about.
+
+        Raises
+        ------
+        ConfigError
+            Its secret could be guessed.
+        """
         preset = presets.load(said.preset)
-        signs = preset.check == "twilio"
-        secret = said.secret if signs else said.callback_secret
-        return cls(preset, said.callback, secret.get_secret_value())
+        if preset.check == "twilio":
+            return cls(preset, said.callback, said.secret.get_secret_value())
+        secret = said.callback_secret.get_secret_value()
+        _validate(secret)
+        return cls(preset, said.callback, secret)
 
     def check(self, call: Call) -> None:
         """Return where it is the gateway that calls; else raise NotTheGateway."""
@@ -128,6 +137,16 @@ def twilio_signature(url: str, parameters: list[tuple[str, str]], token: str) ->
     signed = url + "".join(name + value for name, value in sorted(parameters))
     digest = hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode("ascii")
+
+
+def _validate(secret: str) -> None:
+    where = "notify.http.callback_secret"
+    if len(secret) < LEAST_SECRET:
+        problem = f"shorter than {LEAST_SECRET} characters"
+        raise ConfigError(where, problem, "anybody could answer for others")
+    if quote(secret, safe="") != secret:
+        # It stands in addresses, some of which gateways take apart themselves.
+        raise ConfigError(where, "has characters beyond letters, digits and - . _ ~")
 
 
 def _needed(said: Any, path: str) -> str:

@@ -14,7 +14,14 @@ from kahriz.notify.gammu_sql import Smsd
 from kahriz.notify.segments import encoding, parts
 from tests import servers
 from tests.fake_modem import EXPIRED, FakeModem
-from tests.smsd import in_sqlite, sent_statuses, sqlite_tables, within
+from tests.smsd import (
+    in_postgres,
+    in_sqlite,
+    postgres_tables,
+    sent_statuses,
+    sqlite_tables,
+    within,
+)
 
 pytestmark = pytest.mark.server
 
@@ -91,23 +98,44 @@ def test_what_the_network_gives_up_and_what_the_modem_refuses_is_told(
         notifier.taken([switched_off])
 
         modem.refuse = [38] * 20  # network out of order
-        refused = [notifier.send(message(i, FULL)).reference for i in (2, 3, 4)]
-        within(30, lambda: len(notifier.news(NOW).fates) == 3)
-        fates = notifier.news(NOW).fates
-        trouble = notifier.trouble()
+        refused = notifier.send(message(2, FOLDED)).reference
+        fates = within(60, lambda: notifier.news(NOW).fates)
+        notifier.taken([refused])
+        modem.refuse = []
+        again = notifier.send(message(2, FOLDED)).reference
+        modem.wait_for(lambda m: len(m.sent) == 2)
 
         modem.hang_up()
         late = message(5, FULL, expires_at=NOW + timedelta(hours=1))
         stuck = notifier.send(late).reference
-        dead = within(40, lambda: "heard" in (notifier.trouble() or "") and notifier.trouble())
+        dead = within(60, lambda: "heard" in (notifier.trouble() or "") and notifier.trouble())
         smsd.kill()
 
     assert [(f.reference, f.state) for f in expired] == [(switched_off, "expired")]
-    assert [(f.reference, f.state) for f in fates] == [(r, "failed") for r in refused]
-    assert trouble == "the modem refused the last 3 texts"
+    assert [(f.reference, f.state, f.unsent) for f in fates] == [(refused, "failed", "gateway")]
+    assert (fates[0].detail, again) == ("+CMS ERROR: 38", refused)
     assert "gammu-smsd, or its modem, has not been heard of since" in str(dead)
 
-    notifier.taken(refused)
-    assert notifier.news(NOW).fates == ()
+    assert stuck not in {f.reference for f in notifier.news(NOW).fates}
     too_late = within(70, lambda: notifier.news(NOW + timedelta(hours=1)).fates)
-    assert [(f.reference, f.state) for f in too_late] == [(stuck, "expired")]
+    assert (stuck, "expired") in [(f.reference, f.state) for f in too_late]
+
+
+def test_smsd_on_postgresql_is_spoken_to_in_the_same_words(postgres_url: str) -> None:
+    smsd = Smsd(postgres_tables(postgres_url))
+    notifier = GammuNotifier(smsd)
+    reference = notifier.send(message(1, FULL, expires_at=NOW + timedelta(hours=12))).reference
+    with FakeModem() as modem, servers.gammu_smsd(modem.path, in_postgres(postgres_url)):
+        modem.wait_for(lambda m: len(m.shown()) == 1)
+        modem.receive(CHAIR, "1")
+        fates = within(20, lambda: notifier.news(NOW).fates)
+        answers = within(20, lambda: notifier.news(NOW).arrived)
+        notifier.taken([reference, answers[0].reference])
+        left = notifier.news(NOW)
+        is_well = notifier.trouble()
+    smsd.close()
+
+    assert modem.shown() == [(CHAIR, FULL)]
+    assert [(fate.reference, fate.state) for fate in fates] == [(reference, "delivered")]
+    assert [(answer.address, answer.text) for answer in answers] == [(CHAIR, "1")]
+    assert (left.fates, left.arrived, is_well) == ((), (), None)

@@ -143,6 +143,14 @@ def test_what_the_server_says_decides_about_another_try(
     assert next(iter(answers.values())) in refused.value.detail
 
 
+@pytest.mark.parametrize("address", ["", "engineer", "a@b@c", "a b@example.org", "a@x\r\nBcc: b@y"])
+def test_what_is_no_address_is_not_tried_again(address: str) -> None:
+    with pytest.raises(DeliveryError) as refused:
+        plain(free_port()).send(replace(MESSAGE, address=address))
+
+    assert (refused.value.reason, refused.value.permanent) == (DeliveryReason.INVALID_NUMBER, True)
+
+
 def test_a_server_that_is_not_there_is_asked_again() -> None:
     with pytest.raises(DeliveryError) as refused:
         plain(free_port()).send(MESSAGE)

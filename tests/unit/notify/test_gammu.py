@@ -161,6 +161,22 @@ def test_a_text_that_could_not_be_sent_goes_out_again_once_that_was_told(
     assert run("SELECT count(*) FROM outbox") == [(0,)]
 
 
+def test_a_modem_that_refuses_one_text_after_the_other_is_a_trouble_until_it_sends_one(
+    notifier: GammuNotifier, run: Run
+) -> None:
+    run(
+        "INSERT INTO phones (`ID`, `IMEI`, `IMSI`, `Client`, `TimeOut`)"
+        " VALUES ('', '1', '1', '', '2999-01-01 00:00:00')"
+    )
+    said = []
+    for id, status in enumerate(["SendingError"] * 3 + ["SendingOK"], 1):
+        notifier.send(replace(MESSAGE, id=id))
+        move_to_sent(run, status)
+        said.append(notifier.trouble())
+
+    assert said == [None, None, "the modem refused the last 3 texts", None]
+
+
 def test_a_text_that_is_too_late_is_taken_back_unless_it_is_being_sent(
     notifier: GammuNotifier, run: Run
 ) -> None:

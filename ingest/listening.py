@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -15,6 +15,9 @@ from kahriz.notify import Fate, Listener, News, Notifier
 from kahriz.notify.retry import pause
 
 _LOG = logging.getLogger(__name__)
+
+PATIENCE = timedelta(minutes=10)
+"""So long the fate of a text that nobody knows is told again; then it is nobody's."""
 
 
 def hears_answers(notifiers: Sequence[Notifier], callback: str) -> bool:
@@ -37,6 +40,7 @@ class Listening:
             if isinstance(notifier, Listener)
         }
         self._troubles: dict[str, GatewayTrouble] = {}
+        self._early: dict[str, datetime] = {}
 
     def step(self, now: datetime) -> int:
         """Take in what there is; return how many fates and answers were new."""
@@ -49,32 +53,47 @@ class Listening:
     def _hear(self, name: str, listener: Listener, now: datetime) -> int:
         try:
             news = listener.news(now)
-            new = self._write(name, news)
-            references = [f.reference for f in news.fates] + [a.reference for a in news.arrived]
-            if references:
-                listener.taken(references)
+            new, written = self._write(name, news, now)
+            if written:
+                listener.taken(written)
             trouble = listener.trouble()
         except DeliveryError as error:
             new, trouble = 0, error.detail
         self._note(name, trouble, now)
         return new
 
-    def _write(self, name: str, news: News) -> int:
+    def _write(self, name: str, news: News, now: datetime) -> tuple[int, list[str]]:
+        """Return how many were new, and the references of all that need not be told again."""
         if news == News():
-            return 0
+            return 0, []
         new = 0
+        written = [text.reference for text in news.arrived]
         with self._book.begin() as connection:
             for fate in news.fates:
                 reference = f"{name}-{fate.reference}"
-                if (unsent := fate.unsent) is not None:
-                    new += _again(connection, reference, fate, unsent)
-                    continue
-                new += messages.tell_fate(connection, reference, fate.state, fate.at, fate.detail)
+                told = _tell(connection, reference, fate)
+                new += told
+                if told:
+                    self._early.pop(reference, None)
+                if told or self._is_idle(connection, reference, now):
+                    written.append(fate.reference)
             for text in news.arrived:
                 new += inbound.arrive(
                     connection, name, text.reference, text.address, text.text, text.received_at
                 )
-        return new
+        return new, written
+
+    def _is_idle(self, connection: Connection, reference: str, now: datetime) -> bool:
+        """Return whether a fate that changed nothing never will.
+
+        After a crash a text is still on its way here that its gateway has sent long since: then
+        the fate is told again, until the text is ready for it.
+        """
+        since = self._early.setdefault(reference, now)
+        waits = now - since < PATIENCE and not messages.is_handed_over(connection, reference)
+        if not waits:
+            del self._early[reference]
+        return not waits
 
     def _note(self, name: str, reason: str | None, now: datetime) -> None:
         if reason is None:
@@ -85,6 +104,12 @@ class Listening:
             _LOG.warning("gateway in trouble", extra={"gateway": name, "reason": reason})
         since = now if before is None else before.since
         self._troubles[name] = GatewayTrouble(name, since, reason)
+
+
+def _tell(connection: Connection, reference: str, fate: Fate) -> int:
+    if fate.unsent is not None:
+        return _again(connection, reference, fate, fate.unsent)
+    return messages.tell_fate(connection, reference, fate.state, fate.at, fate.detail)
 
 
 def _again(connection: Connection, reference: str, fate: Fate, reason: DeliveryReason) -> int:

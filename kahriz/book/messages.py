@@ -306,6 +306,13 @@ def knows(connection: Connection, reference: str) -> bool:
     return connection.execute(query).first() is not None
 
 
+def is_handed_over(connection: Connection, reference: str) -> bool:
+    """Return whether the text a gateway took as `reference` is out of hand: it can have a fate."""
+    in_hand = message.c.state.in_(["queued", "handing_over"])
+    query = select(message.c.id).where(_has_reference(reference), ~in_hand).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def _has_reference(reference: str) -> ColumnElement[bool]:
     return (" " + message.c.reference + " ").contains(f" {reference} ", autoescape=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from ingest.listening import Listening
+from ingest.listening import PATIENCE, Listening
 from ingest.metrics import Health
 from ingest.sender import GatewayTrouble, Sender
 from kahriz.book import Book, alerts, messages
@@ -117,14 +117,31 @@ def test_one_that_cannot_leave_is_given_up_as_the_table_says(
     assert (row(book).state, len(modem.sent)) == ("failed", tries)
 
 
-def test_a_fate_of_a_text_nobody_knows_changes_nothing_and_is_taken(book: Book) -> None:
+def test_a_fate_of_a_text_nobody_knows_changes_nothing_and_is_taken_in_the_end(book: Book) -> None:
     modem = Modem()
     Sender(book, [modem]).step(NOW)
     modem.fates = [Fate("11", FateState.FAILED, NOW), Fate("%", FateState.FAILED, NOW)]
-    Listening(book, [modem]).step(NOW)
+    listening = Listening(book, [modem])
+    listening.step(NOW)
+    assert len(modem.fates) == 2
 
+    listening.step(NOW + PATIENCE)
     assert row(book).state == "accepted"
     assert modem.fates == []
+
+
+def test_a_fate_that_is_faster_than_the_crashed_hand_over_waits_for_it(book: Book) -> None:
+    modem = Modem()
+    with book.begin() as connection:
+        messages.claim(connection, NOW)
+    modem.fates = [Fate("1", FateState.DELIVERED, NOW)]
+    sender, listening = Sender(book, [modem]), Listening(book, [modem])
+    sender.recover(NOW)
+    assert listening.step(NOW) == 0
+
+    sender.step(NOW)
+    assert listening.step(NOW) == 1
+    assert (row(book).state, modem.fates) == ("delivered", [])
 
 
 def test_a_receipt_that_comes_twice_and_says_otherwise_changes_nothing(book: Book) -> None:

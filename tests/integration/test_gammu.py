@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from ingest.listening import Listening
+from ingest.sender import Sender
+from kahriz.book import Book, alerts, messages
 from kahriz.notify import Fate, Message
 from kahriz.notify.gammu import GammuNotifier
 from kahriz.notify.gammu_sql import Smsd
@@ -22,6 +26,7 @@ from tests.smsd import (
     sqlite_tables,
     within,
 )
+from tests.unit.book import test_alerts, test_messages
 
 pytestmark = pytest.mark.server
 
@@ -34,10 +39,10 @@ FULL = (
 )
 
 
-def message(id: int, text: str, **changes: object) -> Message:
+def message(id: int, said: str, **changes: object) -> Message:
     known = {"contact": "Chair", "language": "az", "created_at": NOW, "alert_code": "K7"}
-    known |= {"encoding": encoding(text), "parts": parts(text), "address": CHAIR}
-    return Message(id=id, text=text, **(known | changes))  # type: ignore[arg-type]
+    known |= {"encoding": encoding(said), "parts": parts(said), "address": CHAIR}
+    return Message(id=id, text=said, **(known | changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ def test_texts_are_shown_whole_their_fates_come_back_and_so_do_answers(
         answers = notifier.news(NOW).arrived
         is_well = notifier.trouble()
 
-    assert [text for _, text in modem.shown()] == [FOLDED, FULL, FOLDED * 3]
+    assert [said for _, said in modem.shown()] == [FOLDED, FULL, FOLDED * 3]
     assert [len(s.text) for s in modem.sent if s.coding == "ucs2"] == [67, len(FULL) - 67]
     assert modem.sent[0].validity == 143  # 12 h, 3GPP TS 23.040
     assert {fate.state for fate in fates.values()} == {"delivered"}
@@ -121,21 +126,32 @@ def test_what_the_network_gives_up_and_what_the_modem_refuses_is_told(
     assert (stuck, "expired") in [(f.reference, f.state) for f in too_late]
 
 
-def test_smsd_on_postgresql_is_spoken_to_in_the_same_words(postgres_url: str) -> None:
+def test_from_the_outbox_to_a_phone_and_back_into_the_book_by_smsd_on_postgresql(
+    postgres_url: str, tmp_path: Path
+) -> None:
     smsd = Smsd(postgres_tables(postgres_url))
-    notifier = GammuNotifier(smsd)
-    reference = notifier.send(message(1, FULL, expires_at=NOW + timedelta(hours=12))).reference
+    book = Book(f"sqlite:///{tmp_path / 'book.sqlite'}")
+    book.migrate()
+    with book.begin() as connection:
+        alerts.add(connection, test_alerts.values())
+        messages.queue(connection, test_messages.values(text=FULL, encoding="ucs2", parts=2))
+    notifiers = [GammuNotifier(smsd)]
+    sender, listening = Sender(book, notifiers), Listening(book, notifiers)
+    assert sender.step(NOW) == 1
+
     with FakeModem() as modem, servers.gammu_smsd(modem.path, in_postgres(postgres_url)):
         modem.wait_for(lambda m: len(m.shown()) == 1)
+        within(20, lambda: listening.step(NOW))
         modem.receive(CHAIR, "1")
-        fates = within(20, lambda: notifier.news(NOW).fates)
-        answers = within(20, lambda: notifier.news(NOW).arrived)
-        notifier.taken([reference, answers[0].reference])
-        left = notifier.news(NOW)
-        is_well = notifier.trouble()
+        within(20, lambda: listening.step(NOW))
+        is_quiet = (listening.step(NOW), listening.troubles())
+    with book.read() as connection:
+        (told,) = messages.list_messages(connection)
+        rows = connection.execute(text("SELECT gateway, address, text FROM inbound")).all()
+    book.close()
     smsd.close()
 
     assert modem.shown() == [(CHAIR, FULL)]
-    assert [(fate.reference, fate.state) for fate in fates] == [(reference, "delivered")]
-    assert [(answer.address, answer.text) for answer in answers] == [(CHAIR, "1")]
-    assert (left.fates, left.arrived, is_well) == ((), (), None)
+    assert (told.state, told.gateway) == ("delivered", "gammu")
+    assert [tuple(row) for row in rows] == [("gammu", CHAIR, "1")]
+    assert is_quiet == (0, [])

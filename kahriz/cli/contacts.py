@@ -6,19 +6,16 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from kahriz.book import contacts
 from kahriz.book.contacts import Person
-from kahriz.cli.opened import OpenedBook, opened_book
+from kahriz.cli.opened import OpenedBook, opened_book, print_rows
 from kahriz.clock import system_clock
 from kahriz.configured import first_error, problem_of
 from kahriz.contacts import Contact
 from kahriz.errors import ConfigError
 
-_HEAD = ("id", "kahriz", "no.", "name", "role", "phone", "e-mail", "texts", "quiet", "consent", "")
+_HEAD = ("id", "kahriz", "no.", "name", "role", "address", "texts", "quiet", "consent", "")
 
 _Id = Annotated[int, typer.Argument(help="The id that `kahriz contacts list` shows.")]
 _Kahriz = Annotated[str, typer.Argument(help="Id of the kahriz.", metavar="KAHRIZ")]
@@ -49,11 +46,9 @@ def show(kahriz: Annotated[str | None, typer.Argument(help="Only of this one.")]
 
     Example: kahriz contacts list agh-dere
     """
-    table = Table(*_HEAD)
     with opened_book(kahriz) as house, house.book.read() as connection:
-        for person in contacts.list_contacts(connection, kahriz):
-            table.add_row(*map(escape, _row(person)))
-    Console().print(table)
+        people = contacts.list_contacts(connection, kahriz)
+    print_rows(_HEAD, map(_row, people))
 
 
 def add(
@@ -181,8 +176,7 @@ def _row(person: Person) -> list[str]:
         str(person.position),
         person.name,
         person.role,
-        person.phone or "",
-        person.email or "",
+        " ".join(filter(None, (person.phone, person.email))),
         f"{person.language} {person.alphabet}",
         person.quiet_hours,
         "" if person.consent_on is None else person.consent_on.isoformat(),

@@ -27,6 +27,7 @@ from api.routes import (
     devices,
     docs,
     events,
+    gateways,
     gaugings,
     health,
     kahrizes,
@@ -40,6 +41,7 @@ from api.routes import (
 )
 from kahriz.book import Book, changes
 from kahriz.clock import Clock
+from kahriz.notify.pushed import Door
 from kahriz.settings import Settings
 from kahriz.sites import Registry
 from kahriz.store import Store
@@ -97,7 +99,7 @@ def create_app(
     app.add_middleware(HeadAsGet, never_ending=events.PATH)
     measured = (kahrizes, water, detection, datastreams, latest)
     told = (alerts, messages, contacts, silences, gaugings, people)
-    beside = (devices, events, health, metrics, docs)
+    beside = (gateways, devices, events, health, metrics, docs)
     for module in (*measured, *told, *beside):
         app.include_router(module.router)
     # Last: it takes every address that nothing else has.
@@ -129,7 +131,15 @@ def _service(
         ),
         health=Health(reads, wall, counts),
         metrics=counts,
+        doors=_doors(settings),
     )
+
+
+def _doors(settings: Settings) -> dict[str, Door]:
+    """Return where gateways may call us: those that are asked over HTTP and told our address."""
+    http = settings.notify.http
+    is_used = "http" in settings.notify.notifiers and http.callback
+    return {"http": Door.of(http)} if is_used else {}
 
 
 def _newest(store: Store) -> Counters:

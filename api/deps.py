@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,6 +14,7 @@ from api.health import Health
 from api.metrics import Metrics
 from api.reads import Reads
 from kahriz.clock import Clock
+from kahriz.notify.pushed import Door
 from kahriz.settings import Settings
 from kahriz.sites import Registry
 
@@ -23,7 +24,8 @@ class Service:
     """The parts of one running API.
 
     ``clock`` is the water's now, which a demonstration lets run faster; ``wall`` gives seconds
-    since 1970 by the wall clock, which keys and heartbeats live by.
+    since 1970 by the wall clock, which keys and heartbeats live by; ``doors`` are where gateways
+    come in, by their names.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class Service:
     changes: Changes
     health: Health
     metrics: Metrics
+    doors: Mapping[str, Door]
 
     def wall_now(self) -> datetime:
         """Return the wall clock's instant."""

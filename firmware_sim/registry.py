@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from firmware_sim.scenario import DeviceSpec, KahrizSpec, Scenario
+from kahriz.sites import LONGEST_NAME
 
 _KINDS = {
     "outlet": "outlet",
@@ -32,7 +33,7 @@ def sites_toml(scenario: Scenario) -> str:
 
 def _kahriz(kahriz: KahrizSpec) -> Iterator[str]:
     use = "drinking" if kahriz.delivery.pattern == "drinking" else "irrigation"
-    yield from ("", "[[kahriz]]", f'id = "{kahriz.id}"', f'name = "{kahriz.id}"')
+    yield from ("", "[[kahriz]]", f'id = "{kahriz.id}"', f'name = "{kahriz.id[:LONGEST_NAME]}"')
     yield from ('village = "simulated"', 'district = "simulated"', f'use = "{use}"')
     yield f'timezone = "{kahriz.delivery.timezone}"'
     yield 'placeholder = ["name", "village", "district", "sensor limits"]'

@@ -55,6 +55,7 @@ class Loop:
         self._once = Once(_LOG)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._done_at = time.monotonic()
 
     def start(self) -> None:
         """Begin."""
@@ -68,10 +69,15 @@ class Loop:
         """Wait until it has ended."""
         self._thread.join(timeout)
 
+    def idle_s(self) -> float:
+        """Return for how long no step has ended, with or without success."""
+        return time.monotonic() - self._done_at
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             began = time.monotonic()
             more = self.step_once()
+            self._done_at = time.monotonic()
             rest = 0.0 if more else self._interval_s
             if self._gives_way():
                 rest = max(rest, min(RESTS * (time.monotonic() - began), LONGEST_REST_S))

@@ -201,6 +201,15 @@ class Health:
             self._asked.pop(part, None)
             self.problems.pop(part, None)
 
+    def gateways(self, troubles: Mapping[str, str]) -> None:
+        """Say which ways out take no texts, by name and why; all others work."""
+        wrong = {f"gateway {name}": reason for name, reason in troubles.items()}
+        for part in [p for p in list(self.problems) if p.startswith("gateway ")]:
+            if part not in wrong:
+                self.worked(part)
+        for part, reason in wrong.items():
+            self.failed(part, reason)
+
     def wrote(self) -> None:
         """Say that a batch has just become durable."""
         self.last_write_wall = self.wall()
@@ -212,6 +221,13 @@ class Health:
             for part, since in self._asked.items()
             if now - since >= STALL_S
         }
+
+    def lasting(self, for_s: float) -> dict[str, str]:
+        """Return what has not worked for at least so long, by part."""
+        now = self.wall()
+        with self._lock:
+            problems = self._stalled() | self.problems
+        return {part: why for part, (since, why) in problems.items() if now - since >= for_s}
 
     def report(self, mqtt: str, queue: int) -> dict[str, Any]:
         """Return the heartbeat as the book's checkpoint "ingest" holds it."""

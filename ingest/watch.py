@@ -317,7 +317,7 @@ def _streams_by_device(registry: Registry) -> dict[str, tuple[DatastreamId, ...]
 
 
 def _name(kahriz: Kahriz) -> str:
-    return f"watch:{kahriz.id}"
+    return checkpoints.watch_of(kahriz.id)
 
 
 def _name_of(detector: Detector) -> str:

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,19 +20,24 @@ from ingest.history import History
 from ingest.judge import Assessor
 from ingest.learning import Learning
 from ingest.lease import RENEW_S, Lease, LeaseLost, this_process
+from ingest.listening import Listening, hears_answers
 from ingest.loops import Loop
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Intake
+from ingest.notices import Notices
 from ingest.own_clock import OwnClock
 from ingest.pipeline import Pipeline, Stopped
 from ingest.probe import Probe
+from ingest.pulse import Pulse, caller
 from ingest.rollups import Rollups
-from ingest.sender import Sender
+from ingest.sender import GatewayTrouble, Sender, by_name
 from ingest.shed import Shed
 from ingest.status_page import StatusPage
+from ingest.teller import Teller
 from ingest.waiting import Incoming
 from ingest.watch import Watch
 from kahriz import plugins
+from kahriz.alert.telling.world import Limits
 from kahriz.book import Book, checkpoints, contacts, devices
 from kahriz.book.days import Reason
 from kahriz.detect import DETECTORS
@@ -122,6 +127,14 @@ class Worker:
         self._metrics.watch_events(self._gatherer.one_by_one.lorawan.ignored)
         if self._intake_log is not None:
             self._metrics.watch_intake_log(self._intake_log)
+        self._pulse = Pulse(
+            settings.heartbeat.ping_url.get_secret_value(),
+            settings.heartbeat.fail_url.get_secret_value(),
+            settings.heartbeat.every_s,
+            self._health,
+            self._oldest_s,
+            caller(allow_private=settings.heartbeat.allow_private),
+        )
         self._page = StatusPage(
             settings.ingest.metrics_host,
             settings.ingest.metrics_port,
@@ -158,25 +171,53 @@ class Worker:
             [plugins.load("detector", name, DETECTORS)() for name in DETECTORS],
         )
         learning = Learning(self._registry, self._store, self._limits)
-        sender = Sender(self._book, self._notifiers)
-        sender.recover(self._clock())
-
         steps = {
             "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
             "watch": (_once_a_time(lambda: watch.step(self._clock())), 0.5, self._is_flooded),
             "limits": (_once_a_time(lambda: learning.step(self._clock())), 1.0, self._is_flooded),
-            "sender": (_once_a_time(lambda: sender.step(self._clock())), 0.3, _never),
+            **self._texting(),
             "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
             "store watch": (self._probe.step, 2.0, _never),
             "cycles": (_collect, 10.0, _never),
             "heartbeat": (self._heartbeat, HEARTBEAT_S, _never),
             "disk watch": (_once_a_time(self._ballast.step), 0.5, _never),
             "lease": (self._renew, RENEW_S, _never),
+            "pulse": (self._pulse.step, 1.0, _never),
         }
-        return [
+        loops = [
             Loop(name, step, interval, self._metrics, self._health, gives_way)
             for name, (step, interval, gives_way) in steps.items()
         ]
+        self._pulse.loops = loops
+        return loops
+
+    def _texting(self) -> dict[str, tuple[Callable[[], bool], float, Callable[[], bool]]]:
+        """Return what is done between an alert in the book and a phone, and back."""
+        notify = self._settings.notify
+        limits = Limits(notify.texts_a_person, notify.parts_a_kahriz)
+        can_answer = hears_answers(self._notifiers, notify.http.callback)
+        teller = Teller(self._registry, self._book, limits, can_answer=can_answer)
+        sender = Sender(self._book, self._notifiers, self._at)
+        sender.recover(self._clock())
+        listening = Listening(self._book, self._notifiers)
+
+        def troubles(now: datetime) -> list[GatewayTrouble]:
+            return [*listening.troubles(), *sender.troubles(now)]
+
+        roads = {name: one.channels for name, one in by_name(self._notifiers).items()}
+        notices = Notices(self._registry, self._book, limits, troubles, roads)
+
+        def gateways() -> None:
+            now = self._clock()
+            listening.step(now)
+            self._health.gateways({trouble.name: trouble.reason for trouble in troubles(now)})
+            notices.step(now)
+
+        return {
+            "teller": (_once_a_time(lambda: teller.step(self._clock())), 1.0, _never),
+            "sender": (_once_a_time(lambda: sender.step(self._clock())), 0.3, _never),
+            "gateways": (_once_a_time(gateways), 1.0, _never),
+        }
 
     def _is_flooded(self) -> bool:
         """Whether so much comes in that what is not about keeping it can wait a little."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,19 @@ _CONTAINERS = (Mapping, list, tuple, BaseModel)
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+
+
+def one_line(text: str) -> str:
+    """Return a text that will stand in an SMS, without spaces around it; ValueError names others.
+
+    What cannot be seen would break the line, or cost an SMS nobody sees the reason of.
+    """
+    if any(unicodedata.category(character) in _UNSEEN for character in text):
+        raise ValueError(f"holds what cannot be seen: {_shown(text)}")
+    return text.strip()
+
+
+_UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
 
 
 def closest(name: str, valid: Iterable[str]) -> str:

@@ -11,11 +11,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, time
-from typing import Literal
+from typing import Annotated, Literal
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from kahriz.configured import one_line
 
 DEFAULT_COUNTRY = "AZ"
 """Whose national notation a number is read in, where nothing else is said."""
@@ -110,7 +120,7 @@ class Contact(BaseModel):
     """Somebody who is told, without being a user."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str = Field(min_length=1, max_length=LONGEST_CONTACT)
+    name: Annotated[str, AfterValidator(one_line)] = Field(min_length=1, max_length=LONGEST_CONTACT)
     role: Literal["chair", "deputy", "digger", "engineer"]
     country: str = DEFAULT_COUNTRY
     """Whose national notation `phone` may be in; the kahriz's where it is not given."""

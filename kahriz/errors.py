@@ -72,22 +72,37 @@ class StoreRejected(KahrizError):  # noqa: N818
 
 
 class DeliveryReason(StrEnum):
-    """Why a message was not delivered."""
+    """Why a message was not delivered; `kahriz.notify.retry` says what follows from it."""
 
     INVALID_NUMBER = "invalid_number"
+    REJECTED = "rejected"
+    """The gateway refuses this very text, not the number."""
     RATE_LIMITED = "rate_limited"
     AUTH = "auth"
-    GATEWAY = "gateway"
     NO_CREDIT = "no_credit"
+    GATEWAY = "gateway"
+    NO_ANSWER = "no_answer"
+    """It was asked and did not answer: it may have taken the text."""
 
 
 class DeliveryError(KahrizError):
-    """A message could not be handed over; ``permanent`` says whether another try is pointless."""
+    """A message could not be handed over; ``permanent`` says whether another try is pointless.
 
-    def __init__(self, reason: DeliveryReason, detail: str = "", *, permanent: bool) -> None:
+    ``retry_after`` is how long the gateway itself asks to be left alone, where it says so.
+    """
+
+    def __init__(
+        self,
+        reason: DeliveryReason,
+        detail: str = "",
+        *,
+        permanent: bool,
+        retry_after: timedelta | None = None,
+    ) -> None:
         self.reason = reason
         self.detail = detail
         self.permanent = permanent
+        self.retry_after = retry_after
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
 
 

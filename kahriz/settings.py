@@ -40,7 +40,7 @@ from kahriz.errors import ConfigError
 PREFIX = "KAHRIZ_"
 FILE = Path("kahriz.toml")
 _CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-_SECRET = ("password", "token")
+_SECRET = ("password", "token", "secret", "callback_secret", "ping_url", "fail_url")
 _OWN_PREFIXES = ("KAHRIZ_DEMO_",)
 
 Level = Annotated[
@@ -131,16 +131,89 @@ class IngestSettings(BaseModel):
     """Where ingest answers /metrics and /health; port 0 takes any free one and logs it."""
 
 
+class GammuSettings(BaseModel):
+    """Where gammu-smsd, which drives a local modem, has its database."""
+
+    model_config = _CONFIG
+    url: str = ""
+    """An SQLAlchemy URL: ``sqlite:////var/lib/gammu/smsd.db`` or ``postgresql+psycopg://...``."""
+    phone: str = Field("", max_length=255)
+    """``PhoneID`` of the SMSD that is to send; empty: any."""
+    reports: bool = True
+    """Ask the network for delivery reports."""
+    patience_s: float = Field(120.0, ge=1, le=86_400)
+    """Seconds for which SMSD may be silent before it counts as dead."""
+
+
+class HttpGatewaySettings(BaseModel):
+    """The SMS gateway that is asked over HTTP."""
+
+    model_config = _CONFIG
+    preset: str = ""
+    """``twilio``, ``kannel``, ``android``, ``aggregator``, or a TOML file of one's own."""
+    url: str = ""
+    """The gateway's address, where the preset has none."""
+    account: str = ""
+    """Who we are there."""
+    secret: SecretStr = SecretStr("")
+    """Password or token of the account."""
+    sender: str = ""
+    """Number or name that texts come from."""
+    callback: str = Field("", pattern="^(https?://.*[^/])?$")
+    """Our own address as the gateway sees it, ``https://HOST``; empty: it cannot call us."""
+    callback_secret: SecretStr = SecretStr("")
+    """What the gateway says when it calls us."""
+    allow_private: bool = False
+    """The gateway may be on this host or in its network."""
+    timeout_s: float = Field(30.0, ge=1, le=300)
+    """Seconds until an answer has to be there."""
+
+
+class EmailSettings(BaseModel):
+    """The mail server that takes messages to engineers."""
+
+    model_config = _CONFIG
+    host: str = ""
+    port: int = Field(587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """none: only where the server is on this host."""
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    sender: str = ""
+    """Address that messages come from."""
+    timeout_s: float = Field(30.0, ge=1, le=300)
+
+
 class NotifySettings(BaseModel):
     """How messages leave."""
 
     model_config = _CONFIG
     notifiers: tuple[str, ...] = ("console", "file")
-    """Every message is handed to each of these."""
+    """Every message is handed to each of these that takes its channel."""
+    texts_a_person: int = Field(60, ge=1)
+    """SMS to one number in a month; beyond, only what is urgent is sent."""
+    parts_a_kahriz: int = Field(200, ge=1)
+    """SMS, by parts, of one kahriz in a month; beyond, only what is urgent is sent."""
     price_a_part: float = Field(0.0, ge=0, le=1000)
     """What the gateway asks for one SMS; what a text of two parts costs twice."""
     currency: str = Field("AZN", pattern=CURRENCY_PATTERN)
     """Of that price, three letters."""
+    gammu: GammuSettings = GammuSettings()
+    http: HttpGatewaySettings = HttpGatewaySettings()
+    email: EmailSettings = EmailSettings()
+
+
+class HeartbeatSettings(BaseModel):
+    """Who outside is told every minute that everything lives: whoever hears nothing calls."""
+
+    model_config = _CONFIG
+    ping_url: SecretStr = SecretStr("")
+    """Asked (GET) while everything works; empty: nobody is told. Its path is often the secret."""
+    fail_url: SecretStr = SecretStr("")
+    """Told (POST, the reason as text) when something does not; empty: silence has to do."""
+    every_s: float = Field(60.0, ge=10)
+    allow_private: bool = False
+    """Whether the addresses may be of this machine or its network."""
 
 
 class ClockSettings(BaseModel):
@@ -202,6 +275,7 @@ class Settings(BaseSettings):
     book: BookSettings = BookSettings()
     ingest: IngestSettings = IngestSettings()
     notify: NotifySettings = NotifySettings()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
     clock: ClockSettings = ClockSettings()
 
     @classmethod
@@ -288,14 +362,14 @@ def _is_group(info: FieldInfo) -> bool:
     return isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
 
 
-def _valid_names() -> list[str]:
+def _valid_names(model: type[BaseModel] | None = None, group: str = "") -> list[str]:
     names: list[str] = []
-    for name, info in Settings.model_fields.items():
+    for name, info in (model or Settings).model_fields.items():
         kind = info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            names += [f"{name}.{inner}" for inner in kind.model_fields]
+            names += _valid_names(kind, f"{group}{name}.")
         else:
-            names.append(name)
+            names.append(group + name)
     return names
 
 
@@ -320,8 +394,10 @@ def _secrets_from_files() -> dict[str, Any]:
     for name in _valid_names():
         variable = _variable(name) + "_FILE"
         if path := os.environ.get(variable):
-            group, _, key = name.rpartition(".")
-            place = found.setdefault(group, {}) if group else found
+            *groups, key = name.split(".")
+            place = found
+            for group in groups:
+                place = place.setdefault(group, {})
             place[key] = _secret_in(variable, Path(path))
     return found
 

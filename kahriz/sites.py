@@ -29,6 +29,7 @@ from kahriz.configured import (
     SLUG_PATTERN,
     closest,
     first_error,
+    one_line,
     problem_of,
     read_toml,
 )
@@ -252,24 +253,27 @@ LONGEST_CALL = 40
 LONGEST_ACCESS_NOTE = 60
 """Characters of the note on the way to the shafts; never cut from a text."""
 
+OneLine = Annotated[str, AfterValidator(one_line)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(one_line)]
+
 
 class Kahriz(BaseModel):
     """One gallery system and the people who live by it."""
 
     model_config = _CONFIG
     id: Slug
-    name: str = Field(max_length=LONGEST_NAME)
-    village: str = Field(max_length=LONGEST_NAME)
-    district: str = Field(max_length=LONGEST_NAME)
+    name: Name
+    village: Name
+    district: Name
     timezone: str = "Asia/Baku"
     country: str = DEFAULT_COUNTRY
     """Two letters; whose national notation the contacts' numbers may be in."""
     use: Literal["drinking", "irrigation"] = "drinking"
     people: int | None = Field(None, gt=0)
     households: int | None = Field(None, gt=0)
-    contact_for_repair: str = Field("", max_length=LONGEST_CALL)
+    contact_for_repair: OneLine = Field("", max_length=LONGEST_CALL)
     """Whom the committee calls, as it stands in the text: "kankan Əli +994..."."""
-    access_note: str = Field("", max_length=LONGEST_ACCESS_NOTE)
+    access_note: OneLine = Field("", max_length=LONGEST_ACCESS_NOTE)
     """Repeated by every message that sends somebody to a shaft (mines, bad air)."""
     norms: tuple[Norm, ...] = DEFAULT_NORMS
     site: tuple[Site, ...] = Field(min_length=1)

@@ -311,6 +311,28 @@ def _pings(port: int) -> bool:
         return False
 
 
+@contextmanager
+def alertmanager(config: str) -> Iterator[Server]:
+    """Run Prometheus Alertmanager alone, no cluster; `config` is its YAML."""
+    path = program("prometheus-alertmanager", "prometheus-alertmanager")
+    port = free_port()
+    with _own_folder() as folder:
+        (folder / "alertmanager.yml").write_text(config, encoding="utf-8")
+        command = [str(path), "--config.file=alertmanager.yml", f"--storage.path={folder}/data"]
+        command += [f"--web.listen-address={_HOST}:{port}", "--cluster.listen-address="]
+        server = Server("alertmanager", command, folder, port, lambda: _is_healthy(port))
+        with _running(server):
+            yield server
+
+
+def _is_healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{_HOST}:{port}/-/ready", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
 _PG_USER = "kahriz"
 _PG_PACKAGE = "postgresql"
 
@@ -344,3 +366,140 @@ def postgres_database(server: Server, name: str) -> str:
     address = ["-h", server.host, "-p", str(server.port), "-U", _PG_USER]
     subprocess.run([createdb, *address, name], check=True)
     return f"postgresql+psycopg://{_PG_USER}@{server.host}:{server.port}/{name}"
+
+
+_SMSDRC = """\
+[gammu]
+device = {device}
+connection = at
+[smsd]
+service = sql
+{database}
+logfile = {folder}/smsd.log
+debuglevel = 1
+checksecurity = 0
+checkbattery = 0
+checksignal = 0
+checknetwork = 0
+loopsleep = 1
+commtimeout = 1
+sendtimeout = 5
+receivefrequency = 1
+statusfrequency = 1
+maxretries = 1
+retrytimeout = 1
+"""
+_SMSD_TABLES = "/usr/share/doc/gammu-smsd/examples"
+
+
+def smsd_tables(kind: str) -> str:
+    """Return the statements that make gammu-smsd's tables, ``sqlite`` or ``pgsql``, as it ships."""
+    program("gammu-smsd", "gammu-smsd libdbd-sqlite3")
+    return (Path(_SMSD_TABLES) / f"{kind}.sql").read_text(encoding="utf-8")
+
+
+@contextmanager
+def gammu_smsd(device: str, database: str) -> Iterator[Server]:
+    """Run gammu-smsd on the modem at `device`.
+
+    `database` is the lines of its configuration that name its database, see `smsd_tables`.
+    """
+    path = program("gammu-smsd", "gammu-smsd libdbd-sqlite3")
+    with _own_folder() as folder:
+        conf = folder / "smsdrc"
+        text = _SMSDRC.format(device=device, database=database, folder=folder)
+        conf.write_text(text, encoding="utf-8")
+        log = folder / "smsd.log"
+
+        def is_ready() -> bool:
+            return log.exists() and "Starting phone communication" in log.read_text("utf-8")
+
+        command = [str(path), "-c", str(conf)]
+        with _running(Server("gammu-smsd", command, folder, 0, is_ready)) as server:
+            yield server
+
+
+_KANNEL_CONF = """\
+group = core
+admin-port = {admin}
+admin-password = admin
+admin-interface = 127.0.0.1
+smsbox-port = {boxes}
+smsbox-interface = 127.0.0.1
+box-allow-ip = 127.0.0.1
+
+group = smsc
+smsc = fake
+smsc-id = fake
+port = {smsc}
+connect-allow-ip = 127.0.0.1
+
+group = smsbox
+bearerbox-host = 127.0.0.1
+bearerbox-port = {boxes}
+sendsms-port = {port}
+sendsms-interface = 127.0.0.1
+
+group = sendsms-user
+username = kahriz
+password = kannel-secret
+concatenation = true
+max-messages = 4
+
+group = sms-service
+keyword = default
+catch-all = true
+accept-x-kannel-headers = false
+max-messages = 0
+get-url = "{callback}/api/v1/gateways/http/inbound?secret={secret}&reference=%I&from=%p&text=%b"
+"""
+_KANNEL_PACKAGES = "kannel kannel-extras"
+_FAKE_SMSC = Path("/usr/lib/kannel/test/fakesmsc")
+
+
+@dataclass
+class Kannel:
+    """Kannel's bearerbox, its smsbox on `port`, and one end of its fake SMSC."""
+
+    port: int
+    smsc_port: int
+    folder: Path
+
+    @contextmanager
+    def smsc(self, *texts: str) -> Iterator[Server]:
+        """Connect a fake SMSC that lets `texts` come in, as ``FROM TO text WORDS``, once each.
+
+        Its log says every message that goes out: ``Got message 1: <FROM TO text WORDS>``.
+        """
+        if not _FAKE_SMSC.exists():
+            raise ProgramMissingError(f"fakesmsc: apt-get install {_KANNEL_PACKAGES}")
+        command = [str(_FAKE_SMSC), "-H", _HOST, "-r", str(self.smsc_port), "-i", "0.1"]
+        command += ["-m", str(len(texts)), *texts]
+        log = self.folder / "log.txt"
+        log.unlink(missing_ok=True)
+
+        def is_ready() -> bool:
+            return "Connecting" in log.read_text("utf-8", "replace")
+
+        with _running(Server("fakesmsc", command, self.folder, 0, is_ready)) as server:
+            yield server
+
+
+@contextmanager
+def kannel(callback: str, secret: str) -> Iterator[Kannel]:
+    """Run Kannel; user ``kahriz``, password ``kannel-secret``; answers go to `callback`."""
+    bearerbox, smsbox = (program(name, _KANNEL_PACKAGES) for name in ("bearerbox", "smsbox"))
+    admin, boxes, smsc, port = (free_port() for _ in range(4))
+    with _own_folder() as folder, _own_folder() as second, _own_folder() as third:
+        text = _KANNEL_CONF.format(
+            admin=admin, boxes=boxes, smsc=smsc, port=port, callback=callback, secret=secret
+        )
+        conf = folder / "kannel.conf"
+        conf.write_text(text, encoding="utf-8")
+        core = [str(bearerbox), str(conf)]
+        box = [str(smsbox), str(conf)]
+        with (
+            _running(Server("bearerbox", core, folder, boxes, lambda: _accepts(admin))),
+            _running(Server("smsbox", box, second, port, lambda: _accepts(port))),
+        ):
+            yield Kannel(port, smsc, third)

@@ -57,7 +57,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "starlette": ("api/*",),
     "uvicorn": ("api/*",),
     "sqlite3": ("kahriz/store/sqlite*.py", "kahriz/book/*", "firmware_sim/ledger.py"),
-    "sqlalchemy": ("kahriz/book/*",),
+    "sqlalchemy": ("kahriz/book/*", "kahriz/notify/gammu_sql.py"),
     "alembic": ("kahriz/book/*",),
     "amqtt": ("kahriz/cli/*",),
     "pyarrow": ("kahriz/cli/export_files.py",),
@@ -75,6 +75,7 @@ PURE = (
     "kahriz/alert/lifecycle.py",
     "kahriz/alert/reason.py",
     "kahriz/alert/works.py",
+    "kahriz/alert/telling/*",
     "kahriz/alert/answer.py",
     "kahriz/alert/preview.py",
 )

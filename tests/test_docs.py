@@ -209,7 +209,7 @@ _OF_ONE_MACHINE = (
     "/" + "root/",
     "index" + "-url",
     "registry" + "=https",
-    '"resolved' + '":',
+    '"resolved' + '": "http',
 )
 
 

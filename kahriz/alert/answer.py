@@ -93,7 +93,7 @@ class Said:
     command
         What is wanted; ``unknown`` where it cannot be told for sure.
     codes
-        Alerts it is about, as ``K7``, in the order of the text; those of the text below it (the
+        Alerts it is about, as ``K7``, in the order of the text; that of the text below it (the
         one that is answered) where it names none.
     silence
         For how long, of ``silence``.
@@ -126,8 +126,9 @@ _WORDS: Mapping[Command, str] = {
 }
 _COMMANDS = {word: command for command, words in _WORDS.items() for word in words.split()}
 _DIGITS = {"1": Command.ACKNOWLEDGE, "2": Command.ON_SITE, "0": Command.FALSE_ALARM}
-# A sentence that begins with one of these means it, unless it says "not".
+# A short sentence that begins with one of these means it, unless it says "not".
 _MAY_TALK = (Command.ACKNOWLEDGE, Command.STATUS, Command.HELP)
+_MOST_WORDS = 8
 _NOT = {"deyil", "yox", "yoxdur", "not", "no", "ne", "net", "nelzia"}
 # Words beside a command that change nothing.
 _BESIDE = {
@@ -215,7 +216,8 @@ def _meant(words: list[str], codes: tuple[str, ...]) -> Said:
         return _silenced(others, codes)
     also = {_COMMANDS.get(word, command) for word in others} | {command}
     is_clear = len(also) == 1 and not _NOT.intersection(others)
-    if is_clear and command in _MAY_TALK and first not in _DIGITS:
+    is_short = len(words) <= _MOST_WORDS and first not in _DIGITS
+    if is_clear and is_short and command in _MAY_TALK:
         return Said(command, codes)
     is_known = all(word in _BESIDE or word in _COMMANDS for word in others)
     return Said(command if is_clear and is_known else Command.UNKNOWN, codes)

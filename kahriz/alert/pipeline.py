@@ -1,27 +1,24 @@
-"""Alerts into the book, and the texts they call for into the outbox.
+"""Alerts into the book, and out of it.
 
-One transaction a kahriz holds all of a judgement: rows, timeline, texts and the checkpoint of who
-judged. A crash before it leaves nothing, a crash after it repeats nothing: a text is unique by
-(alert, phone, reason, step).
+One transaction a kahriz holds all of a judgement: rows, timeline and the checkpoint of who judged.
+A crash before it leaves nothing, a crash after it repeats nothing. Who is told of it is decided by
+what the book says then (`kahriz.alert.telling`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from kahriz.alert.lifecycle import Alerts, Place, Standing, State, Step, Transition
-from kahriz.alert.reason import EXPIRES_AFTER, Reason, is_worth_telling_the_end, recipients
+from kahriz.alert.reason import EndedAs, is_worth_telling_the_end
 from kahriz.book import alerts as alert_rows
-from kahriz.book import messages
 from kahriz.clock import from_ms, to_ms
-from kahriz.contacts import Contact
 from kahriz.detect import AUDIENCE, Kind
-from kahriz.notify.texts import Facts, render
 from kahriz.sites import Kahriz
 
 
@@ -49,15 +46,10 @@ def load(connection: Connection, kahriz: str, resolved_after: datetime) -> Alert
     return {a.place: a for a in found}
 
 
-def write(connection: Connection, judgement: Judgement) -> int:
-    """Write a judgement down and queue the texts it calls for; return how many were queued."""
-    queued = 0
+def write(connection: Connection, judgement: Judgement) -> None:
+    """Write a judgement down."""
     for alert in _touched(judgement):
-        steps = [t for t in judgement.moved if _is_of(t, alert)]
-        row = _put(connection, judgement, alert, steps)
-        if row is not None:
-            queued += _tell(connection, judgement, alert, row, steps)
-    return queued
+        _put(connection, judgement, alert, [t for t in judgement.moved if _is_of(t, alert)])
 
 
 def _touched(judgement: Judgement) -> list[Standing]:
@@ -74,17 +66,39 @@ def _is_of(transition: Transition, alert: Standing) -> bool:
 
 def _put(
     connection: Connection, judgement: Judgement, alert: Standing, steps: Sequence[Transition]
-) -> alert_rows.Alert | None:
+) -> None:
+    ended_as = None if alert.is_open else _ended_as(judgement, alert, steps)
     values = _values(alert) | {"updated_at_ms": to_ms(judgement.now)}
+    if alert.is_open or ended_as is not None:
+        end_lps = None if alert.is_open else judgement.observed_lps
+        values |= {"ended_as": ended_as, "end_lps": end_lps}
     if alert.row is not None:
         alert_rows.change(connection, alert.row, values)
-        row = alert_rows.find(connection, alert.row)
+        id = alert.row
     elif alert.fired_at is None and not alert.is_open:
-        return None  # came and went while catching up: it was nothing
+        return  # came and went while catching up: it was nothing
     else:
-        row = alert_rows.add(connection, values | {"kahriz": judgement.kahriz.id})
-    alert_rows.note(connection, row.id, [(t.at, t.step.value, t.detail) for t in steps])
-    return row
+        id = alert_rows.add(connection, values | {"kahriz": judgement.kahriz.id}).id
+    alert_rows.note(connection, id, [(t.at, t.step.value, t.detail) for t in steps])
+    if ended_as is EndedAs.ACCEPTED:
+        detail = "not back to what was expected: taken as the new normal, nobody told"
+        alert_rows.note(connection, id, [(judgement.now, "accepted", detail)])
+
+
+def _ended_as(judgement: Judgement, alert: Standing, steps: Sequence[Transition]) -> EndedAs | None:
+    """Return what the end of an alert was; None: it was nothing, or ended before this judgement."""
+    how = {t.step for t in steps}
+    if alert.fired_at is None:
+        return None
+    if Step.SUPERSEDED in how:
+        return EndedAs.SUPERSEDED
+    if Step.RESOLVED not in how:
+        return None
+    lasted = alert.last_seen - alert.fired_at
+    is_good_news = is_worth_telling_the_end(
+        alert.kind, alert.evidence, judgement.observed_lps, lasted
+    )
+    return EndedAs.OVER if is_good_news else EndedAs.ACCEPTED
 
 
 def _values(alert: Standing) -> dict[str, Any]:
@@ -123,147 +137,6 @@ def _standing(row: alert_rows.Alert) -> Standing:
         None if row.resolved_at_ms is None else from_ms(row.resolved_at_ms),
         row.id,
     )
-
-
-def _tell(
-    connection: Connection,
-    judgement: Judgement,
-    alert: Standing,
-    row: alert_rows.Alert,
-    steps: Iterable[Transition],
-) -> int:
-    """Queue what people have to know now; nothing that is over already."""
-    moved = {t.step for t in steps}
-    if Step.REOPENED in moved:
-        messages.withdraw(connection, row.id, Reason.RESOLVED, "the trouble came back")
-    told = _told_of(connection, row.id, Reason.FIRST)
-    if alert.state is State.FIRING:
-        # Only what the newest readings still say is told; and once.
-        if told or alert.last_seen < judgement.now:
-            return 0
-        return _queue_all(connection, judgement, alert, row, Reason.FIRST)
-    if not told:
-        return 0
-    if Step.SUPERSEDED in moved:
-        messages.withdraw(connection, row.id, Reason.FIRST, "a graver alert took its place")
-        return 0
-    if Step.RESOLVED in moved:
-        return _tell_the_end(connection, judgement, alert, row, told)
-    return 0
-
-
-def _tell_the_end(
-    connection: Connection,
-    judgement: Judgement,
-    alert: Standing,
-    row: alert_rows.Alert,
-    told: set[str],
-) -> int:
-    messages.withdraw(connection, row.id, Reason.FIRST, "over before it left")
-    lasted = alert.last_seen - (alert.fired_at or alert.last_seen)
-    if not is_worth_telling_the_end(alert.kind, alert.evidence, judgement.observed_lps, lasted):
-        detail = "not back to what was expected: taken as the new normal, nobody told"
-        alert_rows.note(connection, row.id, [(judgement.now, "accepted", detail)])
-        return 0
-    return _queue_all(connection, judgement, alert, row, Reason.RESOLVED, told)
-
-
-def _told_of(connection: Connection, alert: int, reason: Reason) -> set[str]:
-    return {told.address for told in messages.told(connection, [alert]) if told.reason == reason}
-
-
-def _queue_all(
-    connection: Connection,
-    judgement: Judgement,
-    alert: Standing,
-    row: alert_rows.Alert,
-    reason: Reason,
-    phones: set[str] | None = None,
-) -> int:
-    queued = 0
-    for contact in recipients(judgement.kahriz, alert.kind):
-        if phones is None or contact.phone in phones:
-            values = _message(judgement, alert, row, reason, contact)
-            message = messages.queue(connection, values)
-            if message is None:
-                continue
-            told = {
-                "alert_id": row.id,
-                "address": contact.phone,
-                "reason": reason.value,
-                "step": 0,
-                "at_ms": to_ms(judgement.now),
-            }
-            messages.note(connection, message, [told])
-            queued += 1
-    return queued
-
-
-def _message(
-    judgement: Judgement,
-    alert: Standing,
-    row: alert_rows.Alert,
-    reason: Reason,
-    contact: Contact,
-) -> dict[str, Any]:
-    facts = facts_of(judgement, alert, row.code, reason)
-    text = render(alert.kind.value, reason.value, contact.language, contact.alphabet, facts)
-    return {
-        "key": messages.key_of(row.id, contact.phone, reason.value),
-        "kahriz": row.kahriz,
-        "alert_id": row.id,
-        "contact": contact.name,
-        "address": contact.phone,
-        "reason": reason.value,
-        "step": 0,
-        "language": contact.language,
-        "text": text.text,
-        "encoding": text.encoding,
-        "parts": text.parts,
-        "created_at_ms": to_ms(judgement.now),
-        "due_at_ms": to_ms(judgement.now),
-        "expires_at_ms": to_ms(judgement.now + EXPIRES_AFTER[reason]),
-    }
-
-
-def facts_of(judgement: Judgement, alert: Standing, code: str, reason: Reason) -> Facts:
-    """Return the figures a text about an alert may name."""
-    kahriz, evidence = judgement.kahriz, alert.evidence
-    facts = Facts(
-        code,
-        kahriz.name,
-        kahriz.village,
-        kahriz.zone,
-        since=alert.since,
-        now=judgement.now,
-        observed_lps=_figure(evidence, "observed_lps", "week_lps"),
-        expected_lps=_figure(evidence, "expected_lps"),
-        deviation=_figure(evidence, "deviation"),
-        lpcd=_figure(evidence, "water_left_lpcd"),
-        silent_h=_figure(evidence, "silent_h"),
-        fall=_figure(evidence, "change_3_weeks"),
-        loss=_figure(evidence, "loss"),
-        loss_lps=_figure(evidence, "loss_lps"),
-        volts=_figure(evidence, "battery_v"),
-        usual_volts=_figure(evidence, "usual_v"),
-        device=alert.key,
-        fault=str(evidence.get("fault", "alone")),
-        contact_for_repair=kahriz.contact_for_repair,
-        access_note=kahriz.access_note,
-    )
-    return facts if reason is Reason.FIRST else _at_the_end(facts, judgement)
-
-
-def _at_the_end(facts: Facts, judgement: Judgement) -> Facts:
-    observed, people = judgement.observed_lps, judgement.kahriz.served
-    is_drunk = judgement.kahriz.use == "drinking"
-    lpcd = observed * 86400 / people if observed is not None and people and is_drunk else None
-    return replace(facts, observed_lps=observed, lpcd=lpcd, deviation=None)
-
-
-def _figure(evidence: Mapping[str, float | str], *names: str) -> float | None:
-    value = next((evidence[name] for name in names if name in evidence), None)
-    return float(value) if isinstance(value, int | float) else None
 
 
 LOOKS_BACK = timedelta(days=4)

@@ -11,7 +11,8 @@ from kahriz.alert.reason import Reason
 from kahriz.contacts import Contact
 from kahriz.detect import AUDIENCE, Audience, Kind
 from kahriz.errors import NotFoundError
-from kahriz.notify.texts import Facts, Text, render
+from kahriz.notify.texts import Facts, render
+from kahriz.notify.texts.catalogue import Text
 from kahriz.sites import Kahriz
 
 CODE = "K7"

@@ -1,4 +1,4 @@
-"""Who is told of an alert, in which language, and why. Pure."""
+"""Why somebody is told of an alert, and who is called first. Pure."""
 
 from __future__ import annotations
 
@@ -15,17 +15,34 @@ class Reason(StrEnum):
     """Why somebody gets a text."""
 
     FIRST = "first"
+    WORSE = "worse"
+    REPEAT = "repeat"
+    ESCALATED = "escalated"
     RESOLVED = "resolved"
 
 
-ROLES: dict[Audience, tuple[str, ...]] = {
-    Audience.COMMITTEE: ("chair", "deputy", "digger", "engineer"),
-    Audience.TECHNICIAN: ("engineer",),
+class EndedAs(StrEnum):
+    """What the end of an alert was."""
+
+    OVER = "over"
+    """The trouble is gone: people are told."""
+    SUPERSEDED = "superseded"
+    """A graver kind took its place."""
+    ACCEPTED = "accepted"
+    """Not back to what was expected: everybody got used to it."""
+
+
+LEVELS: dict[Audience, tuple[tuple[str, ...], ...]] = {
+    Audience.COMMITTEE: (("chair",), ("deputy", "digger"), ("engineer",)),
+    Audience.TECHNICIAN: (("engineer",),),
 }
-"""The village is told of its water; a broken sensor is the engineer's alone."""
+"""Who is called after whom; a broken sensor is the engineer's alone."""
 
 EXPIRES_AFTER: dict[Reason, timedelta] = {
     Reason.FIRST: timedelta(hours=12),
+    Reason.WORSE: timedelta(hours=12),
+    Reason.REPEAT: timedelta(hours=4),
+    Reason.ESCALATED: timedelta(hours=12),
     Reason.RESOLVED: timedelta(hours=24),
 }
 """A text that could not leave for so long is not sent any more."""
@@ -34,15 +51,17 @@ RETURNED = 0.85
 """The flow is back when it is at least this share of what was expected."""
 
 
-def recipients(kahriz: Kahriz, kind: Kind) -> tuple[Contact, ...]:
-    """Return the contacts who are told of a kind, each number once, in the order of the file."""
-    roles = ROLES[AUDIENCE[kind]]
-    by_phone: dict[str, Contact] = {}
-    for contact in kahriz.contact:
-        # Who has only an e-mail address is not told by SMS.
-        if contact.role in roles and contact.phone:
-            by_phone.setdefault(contact.phone, contact)
-    return tuple(by_phone.values())
+def called_first(kahriz: Kahriz, kind: Kind) -> tuple[Contact, ...]:
+    """Return the contacts of the file who are told of a kind first, each number once."""
+    for roles in LEVELS[AUDIENCE[kind]]:
+        by_phone: dict[str, Contact] = {}
+        for contact in kahriz.contact:
+            # Who has only an e-mail address is not told by SMS.
+            if contact.role in roles and contact.phone:
+                by_phone.setdefault(contact.phone, contact)
+        if by_phone:
+            return tuple(by_phone.values())
+    return ()
 
 
 def is_worth_telling_the_end(

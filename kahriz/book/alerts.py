@@ -49,6 +49,8 @@ class Alert:
     on_site_by: str | None = None
     false_alarm_at_ms: int | None = None
     false_alarm_by: str | None = None
+    ended_as: str | None = None
+    end_lps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,18 @@ def recent(connection: Connection, kahriz: str, resolved_after: datetime) -> lis
         select(alert)
         .where(alert.c.kahriz == kahriz)
         .where(alert.c.state.in_(OPEN) | (alert.c.resolved_at_ms >= to_ms(resolved_after)))
+        .order_by(alert.c.id)
+    )
+    return [_alert(row) for row in connection.execute(query).mappings()]
+
+
+def to_tell(connection: Connection, resolved_after: datetime) -> list[Alert]:
+    """Return alerts that fire, and those that ended as something since an instant, oldest first."""
+    ended = (alert.c.resolved_at_ms >= to_ms(resolved_after)) & alert.c.ended_as.is_not(None)
+    query = (
+        select(alert)
+        .where(alert.c.state.in_(("firing", "resolved")))
+        .where((alert.c.state == "firing") | ended)
         .order_by(alert.c.id)
     )
     return [_alert(row) for row in connection.execute(query).mappings()]

@@ -10,6 +10,11 @@ from kahriz.book.tables import checkpoint
 from kahriz.book.upsert import upsert
 
 
+def watch_of(kahriz: str) -> str:
+    """Return the name under which ingest keeps how far it has judged a kahriz."""
+    return f"watch:{kahriz}"
+
+
 def get(connection: Connection, name: str) -> Any | None:
     """Return the value last put under `name`; None where there is none."""
     return connection.scalar(select(checkpoint.c.value).where(checkpoint.c.name == name))

@@ -19,14 +19,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kahriz.book.tables import message, notified
-from kahriz.clock import to_ms
+from kahriz.clock import from_ms, to_ms
+
+Sums = tuple[int, int]
+"""Texts and parts."""
 
 INTERRUPTED = "interrupted while handing over, may have been sent"
 
+_LATE = "not handed over in time"
 _WAS_INTERRUPTED = message.c.error.startswith(INTERRUPTED)
 
 
@@ -69,6 +73,7 @@ class Notified:
     step: int
     message_id: int
     at_ms: int
+    gravity: float
     state: str
 
 
@@ -147,6 +152,43 @@ def told(connection: Connection, alerts: Iterable[int]) -> list[Notified]:
     return [Notified(**row) for row in connection.execute(query).mappings()]
 
 
+def sums(
+    connection: Connection, since: datetime
+) -> tuple[dict[str, Sums], dict[str, Sums], dict[tuple[str, str], datetime]]:
+    """Return texts and parts since an instant by address and by kahriz, and when each last was.
+
+    The last is by (address, kahriz). What never left does not count, nor does e-mail.
+    """
+    c = message.c
+    query = (
+        select(c.address, c.kahriz, func.count(), func.sum(c.parts), func.max(c.created_at_ms))
+        .where(c.created_at_ms >= to_ms(since), c.channel == "sms")
+        .where(c.state.not_in(("expired", "failed")))
+        .group_by(c.address, c.kahriz)
+    )
+    people: dict[str, Sums] = {}
+    kahrizes: dict[str, Sums] = {}
+    last: dict[tuple[str, str], datetime] = {}
+    for address, kahriz, texts, parts, newest in connection.execute(query):
+        people[address] = _plus(people.get(address), texts, parts)
+        if kahriz is not None:
+            kahrizes[kahriz] = _plus(kahrizes.get(kahriz), texts, parts)
+            last[address, kahriz] = from_ms(newest)
+    return people, kahrizes, last
+
+
+def count_waiting(connection: Connection) -> int:
+    """Return how many texts wait to be handed over."""
+    c = message.c
+    query = select(func.count()).where(c.state == "queued", c.channel == "sms")
+    return connection.scalar(query) or 0
+
+
+def _plus(known: Sums | None, texts: int, parts: int) -> Sums:
+    had = known or (0, 0)
+    return (had[0] + texts, had[1] + int(parts))
+
+
 def note(connection: Connection, message_id: int, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write down of which alerts a text tells: rows of ``alert_id address reason step at_ms``."""
     values = [{**row, "message_id": message_id} for row in rows]
@@ -173,7 +215,8 @@ def expire(connection: Connection, now: datetime) -> int:
     query = (
         update(message)
         .where(message.c.state == "queued", message.c.expires_at_ms <= to_ms(now))
-        .values(state="expired", error="not handed over in time")
+        # Why it could not leave stays to be read, behind that.
+        .values(state="expired", error=_LATE + func.coalesce(": " + message.c.error, ""))
     )
     return connection.execute(query).rowcount
 
@@ -199,14 +242,47 @@ def claim(connection: Connection, now: datetime) -> OutboxMessage | None:
     return None if row is None else OutboxMessage(**row)
 
 
-def mark_accepted(connection: Connection, id: int, reference: str, at: datetime) -> None:
+def mark_accepted(
+    connection: Connection, id: int, reference: str, at: datetime, gateway: str | None = None
+) -> None:
     """Write down that the gateway has the text, under its own reference."""
-    _finish(connection, id, {"state": "accepted", "reference": reference, "sent_at_ms": to_ms(at)})
+    accepted = {"state": "accepted", "reference": reference, "gateway": gateway}
+    _finish(connection, id, accepted | {"sent_at_ms": to_ms(at)})
 
 
 def mark_failed(connection: Connection, id: int, error: str) -> None:
     """Give a text up."""
     _finish(connection, id, {"state": "failed", "error": error})
+
+
+def note_taken(connection: Connection, id: int, reference: str) -> None:
+    """Write down which gateways have a text already, while others are still to be asked."""
+    _finish(connection, id, {"reference": reference})
+
+
+def tell_fate(
+    connection: Connection, reference: str, state: str, at: datetime, detail: str = ""
+) -> int:
+    """Write down what became of the text that a gateway took as `reference`; return how many it is.
+
+    A second receipt changes nothing, nor does one for a text that nobody knows.
+    """
+    values: dict[str, Any] = {"state": state, "error": detail or None}
+    if state == "delivered":
+        values["delivered_at_ms"] = to_ms(at)
+    has_it = _has_reference(reference)
+    query = update(message).where(message.c.state == "accepted", has_it).values(values)
+    return connection.execute(query).rowcount
+
+
+def knows(connection: Connection, reference: str) -> bool:
+    """Return whether a gateway took a text as `reference`, whatever became of it since."""
+    query = select(message.c.id).where(_has_reference(reference)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _has_reference(reference: str) -> ColumnElement[bool]:
+    return (" " + message.c.reference + " ").contains(f" {reference} ", autoescape=True)
 
 
 def try_again(connection: Connection, id: int, due: datetime, error: str) -> None:

@@ -182,6 +182,8 @@ alert = Table(
     Column("on_site_by", Text),
     Column("false_alarm_at_ms", BigInteger),
     Column("false_alarm_by", Text),
+    Column("ended_as", String(12)),  # over | superseded | accepted
+    Column("end_lps", Float),  # the outlet's flow when it ended
     Index("alert_by_place", "kahriz", "kind", "key", "state"),
     Index("alert_by_state", "state", "since_ms"),
 )
@@ -238,6 +240,7 @@ notified = Table(
     Column("step", Integer, primary_key=True, autoincrement=False),
     Column("message_id", _Id, ForeignKey("message.id"), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
+    Column("gravity", Float, nullable=False, server_default="0"),  # of the alert, when it was told
     Index("notified_by_message", "message_id"),
 )
 

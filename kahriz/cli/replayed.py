@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from kahriz.alert.lifecycle import Standing, Step
-from kahriz.alert.reason import is_worth_telling_the_end, recipients
+from kahriz.alert.reason import called_first, is_worth_telling_the_end
 from kahriz.alert.walk import Silences, first_of, walk
 from kahriz.book.maintenance import Works
 from kahriz.detect.gallery import Gallery
@@ -59,7 +59,7 @@ def replayed(
             alert = transition.standing
             place = (alert.kind.value, alert.key)
             if transition.step is Step.FIRING and now >= start:
-                told[place] = Told(now, alert, texts=len(recipients(kahriz, alert.kind)))
+                told[place] = Told(now, alert, texts=len(called_first(kahriz, alert.kind)))
                 every.append(told[place])
             elif transition.step is Step.REOPENED and place in told:
                 told[place].until = None
@@ -79,7 +79,7 @@ def _end(told: Told, alert: Standing, now: datetime, kahriz: Kahriz, *, is_told:
     observed = float(expected) if isinstance(expected, int | float) else None
     # That the flow is back is why it ended; the end of what was reopened is told once.
     if is_told and not was_told and is_worth_telling_the_end(alert.kind, alert.evidence, observed):
-        told.texts += len(recipients(kahriz, alert.kind))
+        told.texts += len(called_first(kahriz, alert.kind))
 
 
 def report(past: Past, start: datetime, end: datetime) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from typing import Self, TextIO
+from typing import ClassVar, Self, TextIO
 
 from kahriz.clock import iso
 from kahriz.errors import DeliveryError, DeliveryReason
-from kahriz.notify import Message, Receipt
+from kahriz.notify import EMAIL, SMS, Message, Receipt
 from kahriz.settings import Settings
 
 _WIDTH = 64
+_CALLED = {SMS: "SMS", EMAIL: "E-mail"}
 
 
 class ConsoleNotifier:
@@ -22,6 +23,9 @@ class ConsoleNotifier:
     stream
         Where to print; standard output, asked for at each text, when None: the log has the other.
     """
+
+    name: ClassVar[str] = "console"
+    channels: ClassVar[frozenset[str]] = frozenset({SMS, EMAIL})
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
@@ -39,14 +43,16 @@ class ConsoleNotifier:
             stream.flush()
         except (OSError, ValueError) as error:
             raise DeliveryError(DeliveryReason.GATEWAY, str(error), permanent=False) from error
-        return Receipt(f"console-{message.id}")
+        return Receipt(str(message.id))
 
 
 def framed(message: Message) -> str:
     """Return the message in a frame: to whom, when, the text, what it costs."""
-    cost = f"{message.parts} SMS, {message.encoding}, {len(message.text)} characters"
+    cost = f"{len(message.text)} characters"
+    if message.channel == SMS:
+        cost = f"{message.parts} SMS, {message.encoding}, {cost}"
     lines = [
-        f"SMS to {message.contact} {message.address} ({message.language})",
+        f"{_CALLED[message.channel]} to {message.contact} {message.address} ({message.language})",
         iso(message.created_at.replace(microsecond=0)),
         "",
         *textwrap.wrap(message.text, _WIDTH),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
-from kahriz.notify import Message, Receipt
+from kahriz.notify import EMAIL, SMS, Message, Receipt
 from kahriz.settings import Settings
 
 
 class NullNotifier:
     """Take every text and keep it in `sent`, in memory."""
+
+    name: ClassVar[str] = "null"
+    channels: ClassVar[frozenset[str]] = frozenset({SMS, EMAIL})
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
@@ -22,4 +25,4 @@ class NullNotifier:
     def send(self, message: Message) -> Receipt:
         """Take `message`."""
         self.sent.append(message)
-        return Receipt(f"null-{message.id}")
+        return Receipt(str(message.id))

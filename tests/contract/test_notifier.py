@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from kahriz import plugins
 from kahriz.errors import DeliveryError
-from kahriz.notify import NOTIFIERS, Message, Notifier
+from kahriz.notify import EMAIL, NOTIFIERS, SMS, Listener, Message, News, Notifier
 from kahriz.notify.console import ConsoleNotifier, framed
 from kahriz.notify.file import FileNotifier
-from kahriz.settings import Settings
+from kahriz.settings import (
+    EmailSettings,
+    GammuSettings,
+    HttpGatewaySettings,
+    NotifySettings,
+    Settings,
+)
+from tests.mail_server import MailServer, running
+from tests.sms_gateway import SmsGateway
+from tests.smsd import sqlite_tables
 
 TEXT = "#K7 Ağ Dərə, Molla Cəlilli: kəhriz tıxanıb. Su 9,1 L/s, əvvəl 14,8 (-38%)."
 MESSAGE = Message(
@@ -30,19 +42,71 @@ MESSAGE = Message(
 )
 
 
-@pytest.fixture(params=sorted(NOTIFIERS))
-def notifier(request: pytest.FixtureRequest, tmp_path: Path) -> Notifier:
-    settings = Settings(data_dir=tmp_path / "new")
-    made: Notifier = plugins.load("notifier", request.param, NOTIFIERS).from_settings(settings)
-    return made
+@contextmanager
+def _settings(name: str, folder: Path) -> Iterator[NotifySettings]:
+    """Give what each needs beside the data directory, and the server where there is one."""
+    if name == "gammu":
+        yield NotifySettings(gammu=GammuSettings(url=sqlite_tables(folder)))
+    elif name == "email":
+        with running(MailServer()) as port:
+            sender = "kahriz@example.org"
+            said = EmailSettings(host="127.0.0.1", port=port, security="none", sender=sender)
+            yield NotifySettings(email=said)
+    elif name == "http":
+        with SmsGateway(202, "0: Accepted for delivery") as gateway:
+            url = f"http://{gateway.address}"
+            known = {"account": "kahriz", "secret": SecretStr("x"), "allow_private": True}
+            http = HttpGatewaySettings(preset="kannel", url=url, **known)
+            yield NotifySettings(http=http)
+    else:
+        yield NotifySettings()
+
+
+NEEDS_A_SERVER = ("gammu",)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.server if name in NEEDS_A_SERVER else ())
+        for name in sorted(NOTIFIERS)
+    ]
+)
+def notifier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Notifier]:
+    with _settings(request.param, tmp_path) as notify:
+        settings = Settings(data_dir=tmp_path / "new", notify=notify)
+        yield plugins.load("notifier", request.param, NOTIFIERS).from_settings(settings)
+
+
+def message_for(notifier: Notifier) -> Message:
+    if SMS in notifier.channels:
+        return MESSAGE
+    return replace(MESSAGE, channel=EMAIL, address="engineer@example.org")
+
+
+def test_it_says_its_name_and_which_channels_it_takes(
+    notifier: Notifier, request: pytest.FixtureRequest
+) -> None:
+    assert notifier.name in request.node.name
+    assert notifier.channels <= {SMS, EMAIL}
+    assert notifier.channels
+
+
+def test_one_that_hears_has_no_news_of_what_nobody_said(notifier: Notifier) -> None:
+    if not isinstance(notifier, Listener):
+        pytest.skip("does not hear")
+
+    assert notifier.news(MESSAGE.created_at) == News()
+    notifier.taken([])
 
 
 def test_a_message_it_took_has_a_reference(notifier: Notifier) -> None:
-    assert notifier.send(MESSAGE).reference
+    assert notifier.send(message_for(notifier)).reference
 
 
 def test_a_retry_of_the_same_message_is_taken_too(notifier: Notifier) -> None:
-    assert notifier.send(MESSAGE).reference == notifier.send(MESSAGE).reference
+    message = message_for(notifier)
+
+    assert notifier.send(message).reference == notifier.send(message).reference
 
 
 def test_the_file_holds_one_json_line_a_message_as_it_left(tmp_path: Path) -> None:

@@ -210,6 +210,15 @@ def test_the_service_can_be_told_of_every_device_of_a_scenario(name: str, tmp_pa
     assert all(kahriz.delivery for kahriz in registry.kahriz)
 
 
+def test_a_kahriz_with_a_long_id_has_a_name_that_fits_into_a_text(tmp_path: Path) -> None:
+    scenario = load_scenario(shipped()["year_at_one_kahriz"])
+    long = scenario.kahriz[0].model_copy(update={"id": "k" * 40})
+    text = sites_toml(scenario.model_copy(update={"kahriz": (long,)}))
+    (tmp_path / "sites.toml").write_text(text, encoding="utf-8")
+
+    assert load_registry(tmp_path / "sites.toml").find("k" * 40).name == "k" * 24
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
 from datetime import date, time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, seed
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kahriz.contacts import Contact, e164, quiet_hours
@@ -17,6 +20,7 @@ kind = "outlet"
 name = "Outlet"
 """
 HEAD = '[[kahriz]]\nid = "k"\nname = "K"\nvillage = "V"\ndistrict = "D"\n'
+COUNTRIES = ["AZ", "RU", "TR", "GE", "IR", "US"]
 CHAIR = '[[kahriz.contact]]\nname = "Chair"\nrole = "chair"\n'
 
 
@@ -138,6 +142,38 @@ def test_what_a_text_has_to_carry_is_as_long_as_fits_and_no_longer(
     assert len(getattr(with_length(longest).find("k"), key)) == longest
     with pytest.raises(ConfigError, match=rf"kahriz 'k' {key}: more than {longest} characters"):
         with_length(longest + 1)
+
+
+@pytest.mark.parametrize("key", ["name", "village", "contact_for_repair", "access_note"])
+@pytest.mark.parametrize("unseen", ["\\n", "\\u200b", "\\t", "\\u2028"])
+def test_what_stands_in_a_text_is_one_line_that_can_be_seen(
+    tmp_path: Path, key: str, unseen: str
+) -> None:
+    keys = {"name": "K", "village": "V", "district": "D"} | {key: f"a{unseen}b"}
+    head = '[[kahriz]]\nid = "k"\n' + "".join(f'{k} = "{v}"\n' for k, v in keys.items())
+
+    with pytest.raises(ConfigError, match=rf"kahriz 'k' {key}: holds what cannot be seen: 'a"):
+        registry(tmp_path, head + SITE)
+
+
+def test_spaces_around_a_name_are_not_sent(tmp_path: Path) -> None:
+    kahriz = registry(tmp_path, HEAD.replace('"V"', '"  V "') + SITE).find("k")
+
+    assert kahriz.village == "V"
+
+
+@seed(20260523)
+@given(st.text(max_size=60) | st.text("+0123456789 ()-", max_size=20), st.sampled_from(COUNTRIES))
+def test_whatever_is_written_is_a_number_or_is_refused_by_name(text: str, country: str) -> None:
+    try:
+        kept, said = e164(text, country), ""
+    except ValueError as refused:
+        kept, said = "", str(refused)
+
+    assert kept or repr(text[:40]) in said
+    if kept:
+        assert re.fullmatch(r"\+[1-9][0-9]{5,16}", kept)
+        assert e164(kept) == kept
 
 
 def test_the_name_of_a_contact_has_at_most_40_characters() -> None:

@@ -143,3 +143,22 @@ def test_the_raw_intake_is_kept_for_so_many_hours_or_not_at_all(
     log = intake_log_of(load_settings())
 
     assert (log is not None and log.folder == tmp_path / "intake") == is_kept
+
+
+def test_a_secret_of_a_group_in_a_group_comes_from_its_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("s3cret\n", encoding="utf-8")
+    monkeypatch.setenv("KAHRIZ_NOTIFY__HTTP__SECRET_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("KAHRIZ_NOTIFY__HTTP__ACCOUNT", "AC1")
+    http = load_settings().notify.http
+
+    assert (http.secret.get_secret_value(), http.account) == ("s3cret", "AC1")
+
+
+def test_a_misspelt_setting_of_a_group_in_a_group_is_refused_with_the_right_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KAHRIZ_NOTIFY__HTTP__ACOUNT", "AC1")
+    with pytest.raises(ConfigError, match="KAHRIZ_NOTIFY__HTTP__ACCOUNT"):
+        load_settings()

@@ -1,33 +1,45 @@
 """What people read: texts from one catalogue a language, in as few SMS as they need.
 
-Every text carries the alert's code, the kahriz's name and village, what happened, how much water
-is left where that is known, whom to call, and the access note wherever somebody may walk to a
-shaft. The catalogue offers wordings from rich to short; the first that fits is taken: one SMS
-folded to GSM-7, two at most in full letters. A phone number or an access note is never cut: where
-even the shortest wording is too long, it takes another part.
+Every text about an alert carries its code, the kahriz's name and village, what happened, how much
+water is left where that is known, whom to call, and the access note wherever somebody may walk to
+a shaft. The catalogue offers wordings from rich to short; the first that fits is taken: one SMS
+folded to GSM-7, two at most in full letters. With long names the village gives way first, then the
+end of the kahriz's name. A phone number or an access note is never cut; within the limits of the
+registry (``kahriz/sites.py``) everything fits.
+
+Here: alerts. ``digest``: one text for several kahrizes. ``answers``: to what somebody sent, and
+to engineers of the service itself. ``catalogue``: languages, and the choice of what fits.
 """
 
 from __future__ import annotations
 
-import re
-import string
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
-from importlib import resources
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from kahriz.errors import NotFoundError
-from kahriz.notify.fold import fold
-from kahriz.notify.segments import encoding, parts
+from kahriz.notify.texts.catalogue import (
+    Text,
+    catalogue,
+    complete,
+    cut_names,
+    dialled,
+    extended,
+    fitting,
+    is_known,
+    moment,
+    number,
+    percent,
+    whole,
+)
 
-LANGUAGES = ("az", "en", "ru")
+REASONS = ("first", "worse", "repeat", "escalated", "resolved")
+"""Why somebody gets a text about an alert."""
 
-MOST_PARTS = {"folded": 1, "full": 2}
-"""SMS a text may take, by alphabet."""
+_NAMED = 2
+"""Of those who were told before, so many are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,9 @@ class Facts:
 
     ``deviation``, ``fall`` (over three weeks) and ``loss`` (of what the outlet gives) are fractions
     (-0.38), ``lpcd`` litres a person and day at the present flow, ``fault`` a key of the
-    catalogue's ``[fault]``.
+    catalogue's ``[fault]``. ``before`` is what the kind's main figure (flow, water lost, volts) was
+    when people were told before; ``unanswered`` and ``told`` how long nobody has answered, and
+    who was told. ``can_answer``: a text to the number it comes from is read.
     """
 
     code: str
@@ -59,15 +73,16 @@ class Facts:
     fault: str = ""
     contact_for_repair: str = ""
     access_note: str = ""
+    before: float | None = None
+    unanswered: timedelta | None = None
+    told: tuple[str, ...] = ()
+    can_answer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A text as it leaves; ``encoding`` is ``gsm7`` or ``ucs2``."""
-
-    text: str
-    encoding: str
-    parts: int
+def reasons(kind: str) -> tuple[str, ...]:
+    """Return the reasons there are texts of a kind for; what has no figure gets no worse."""
+    has_figure = bool(catalogue("en")[kind]["now"])
+    return tuple(reason for reason in REASONS if has_figure or reason != "worse")
 
 
 def render(kind: str, reason: str, language: str, alphabet: str, facts: Facts) -> Text:
@@ -78,7 +93,7 @@ def render(kind: str, reason: str, language: str, alphabet: str, facts: Facts) -
     kind, reason
         E.g. ``blockage`` and ``first``.
     language
-        One of `LANGUAGES`.
+        One of ``catalogue.LANGUAGES``.
     alphabet
         ``folded`` to GSM-7, or ``full``.
     facts
@@ -89,77 +104,72 @@ def render(kind: str, reason: str, language: str, alphabet: str, facts: Facts) -
     NotFoundError
         There is no such language, or no text for this kind and reason in it.
     """
-    catalogue = _catalogue(language)
-    try:
-        says: list[str] = catalogue[kind][reason]["says"]
-    except KeyError as error:
-        raise NotFoundError(f"text ({language})", f"{kind}.{reason}") from error
-    figures = _figures(facts, catalogue)
-    text = ""
-    for wording in _complete(catalogue["head"], says, figures):
-        text = fold(wording) if alphabet == "folded" else wording
-        if parts(text) <= MOST_PARTS[alphabet]:
-            break
-    return Text(text, encoding(text), parts(text))
+    words = catalogue(language)
+    says = _says(words, kind, reason, language)
+    figures = _figures(facts, words, kind)
+    wordings = list(complete(says, figures))
+    head = words["head"].format_map(figures)
+    candidates = _headed(wordings, head, words["head_short"], figures)
+    text = fitting(candidates, head + wordings[-1], alphabet)
+    if reason != "first" or not facts.can_answer:
+        return text
+    # How to answer takes only the room that is left: no figure gives way for it, and no SMS more.
+    return extended(text, (figures["answer"], figures["answer_short"]), alphabet)
 
 
-@cache
-def _catalogue(language: str) -> Mapping[str, Any]:
-    if language not in LANGUAGES:
-        raise NotFoundError("language", language)
-    source = resources.files(__name__).joinpath(f"{language}.toml")
-    return tomllib.loads(source.read_text(encoding="utf-8"))
+def _says(words: Mapping[str, Any], kind: str, reason: str, language: str) -> Sequence[str]:
+    says: Sequence[str] | None = None
+    if kind in words and kind != "any" and "what" in words[kind] and reason in reasons(kind):
+        says = (words[kind].get(reason) or words["any"][reason])["says"]
+    if says is None:
+        raise NotFoundError(f"text ({language})", f"{kind}.{reason}")
+    return says
 
 
-def _complete(head: str, says: list[str], figures: Mapping[str, str]) -> Iterator[str]:
-    for wording in says:
-        first, *rest = wording.split("|")
-        # Without the figure of its first part a wording says nothing; the last one needs none.
-        if _is_known(first, figures):
-            kept = [first, *(part for part in rest if _is_known(part, figures))]
-            yield (head + "".join(kept)).format_map(figures)
+def _headed(
+    wordings: Sequence[str], head: str, head_short: str, figures: Mapping[str, str]
+) -> Iterator[str]:
+    yield from (head + wording for wording in wordings)
+    short = head_short.format_map(figures)
+    yield from (short + wording for wording in wordings)
+    for name in cut_names(figures["kahriz"]):
+        yield head_short.format_map({**figures, "kahriz": name}) + wordings[-1]
 
 
-def _is_known(part: str, figures: Mapping[str, str]) -> bool:
-    return all(figures[name] for _, name, _, _ in string.Formatter().parse(part) if name)
-
-
-def _figures(facts: Facts, catalogue: Mapping[str, Any]) -> dict[str, str]:
-    decimal: str = catalogue["decimal"]
-    return {
+def _figures(facts: Facts, words: Mapping[str, Any], kind: str) -> dict[str, str]:
+    decimal: str = words["decimal"]
+    minutes = None if facts.unanswered is None else facts.unanswered / timedelta(minutes=1)
+    figures = {
         "code": facts.code,
         "kahriz": facts.kahriz,
         "village": facts.village,
-        "observed": _number(facts.observed_lps, decimal),
-        "expected": _number(facts.expected_lps, decimal),
-        "change": _percent(facts.deviation, "+"),
-        "fall": _percent(facts.fall, "+"),
-        "loss": _percent(facts.loss, ""),
-        "loss_lps": _number(facts.loss_lps, decimal),
-        "volts": _number(facts.volts, decimal),
-        "usual_volts": _number(facts.usual_volts, decimal),
-        "lpcd": "" if facts.lpcd is None else f"{facts.lpcd:.0f}",
-        "hours": "" if facts.silent_h is None else f"{facts.silent_h:.0f}",
-        "since": _local(facts),
+        "observed": number(facts.observed_lps, decimal),
+        "expected": number(facts.expected_lps, decimal),
+        "before": number(facts.before, decimal),
+        "change": percent(facts.deviation, "+"),
+        "fall": percent(facts.fall, "+"),
+        "loss": percent(facts.loss),
+        "loss_lps": number(facts.loss_lps, decimal),
+        "volts": number(facts.volts, decimal),
+        "usual_volts": number(facts.usual_volts, decimal),
+        "lpcd": whole(facts.lpcd),
+        "hours": whole(facts.silent_h),
+        "since": moment(facts.since, facts.now, facts.zone),
         "device": facts.device,
-        "fault": catalogue["fault"].get(facts.fault, ""),
-        # A phone recognises a number without spaces, and they cost.
-        "call": re.sub(r"(?<=[+\d])[ \u00a0](?=\d)", "", facts.contact_for_repair).rstrip("."),
+        "fault": words["fault"].get(facts.fault, ""),
+        "call": dialled(facts.contact_for_repair),
         "access": facts.access_note.rstrip("."),
+        "minutes": whole(minutes),
+        "told": _told(facts.told),
+        "answer": words["answer"] if facts.can_answer else "",
+        "answer_short": words["answer_short"] if facts.can_answer else "",
     }
+    own = {name: words[kind][name] for name in ("what", "short", "do", "whom", "now", "figures")}
+    # A kind's own words name figures in turn; what lacks one is not said.
+    said = {k: v.format_map(figures) if is_known(v, figures) else "" for k, v in own.items()}
+    return figures | said | {"what": said["what"] or said["short"]}
 
 
-def _percent(value: float | None, sign: str) -> str:
-    return "" if value is None else f"{100 * value:{sign}.0f}%"
-
-
-def _number(value: float | None, decimal: str) -> str:
-    if value is None:
-        return ""
-    digits = 2 if abs(value) < 0.995 else 1 if abs(value) < 99.95 else 0
-    return f"{value:.{digits}f}".replace(".", decimal)
-
-
-def _local(facts: Facts) -> str:
-    since, now = facts.since.astimezone(facts.zone), facts.now.astimezone(facts.zone)
-    return since.strftime("%H:%M" if since.date() == now.date() else "%d.%m %H:%M")
+def _told(names: Sequence[str]) -> str:
+    more = f" +{len(names) - _NAMED}" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

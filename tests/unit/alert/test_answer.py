@@ -52,7 +52,9 @@ SENTENCES = {
     Command.UNKNOWN: [
         "", " ", "\n\n", "\u200b", "3", "11", "1 2", "2 gündür su yoxdur", "1 saatdır su gəlmir",
         "0 manat", "ok deyil", "not ok", "stop the water please now", "dayan, su gəlir", "salam",
-        "Привет", "水", "1e9", "-", ">", "ok stop", "К", "k0", "K100", "-1.5", "1,5",
+        "Привет", "水",
+        "ok bank: yalnız bu gün bütün kartlara faizsiz kredit verilir",
+ "1e9", "-", ">", "ok stop", "К", "k0", "K100", "-1.5", "1,5",
     ],
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from kahriz.alert.reason import is_worth_telling_the_end, recipients
+from kahriz.alert.reason import called_first, is_worth_telling_the_end
 from kahriz.contacts import Contact
 from kahriz.detect import Kind
 from kahriz.sites import Kahriz
@@ -34,22 +34,33 @@ def village() -> Kahriz:
         Kind.TAP_LEAK,
     ],
 )
-def test_the_village_and_the_engineers_are_told_of_the_water_each_number_once(kind: Kind) -> None:
-    told = [contact.name for contact in recipients(village(), kind)]
+def test_the_chair_is_called_first_of_the_water(kind: Kind) -> None:
+    assert [contact.name for contact in called_first(village(), kind)] == ["Chair"]
 
-    assert told == ["Chair", "Deputy", "Digger", "Engineer"]
+
+def test_without_a_chair_deputy_and_digger_are_called_first_each_number_once() -> None:
+    twice = Contact(name="Digger again", role="digger", phone="+994500000002")
+    people = village().model_copy(update={"contact": (*PEOPLE[1:4], twice)})
+
+    assert [contact.name for contact in called_first(people, Kind.SURGE)] == ["Deputy", "Digger"]
+
+
+def test_where_nobody_can_be_called_nobody_is() -> None:
+    empty = village().model_copy(update={"contact": ()})
+
+    assert called_first(empty, Kind.BLOCKAGE) == ()
 
 
 def test_who_has_only_an_e_mail_address_gets_no_text() -> None:
     clerk = Contact(name="Clerk", role="chair", email="clerk@example.org")
     office = kahriz().model_copy(update={"contact": (clerk, *PEOPLE[:1])})
 
-    assert [contact.name for contact in recipients(office, Kind.BLOCKAGE)] == ["Chair"]
+    assert [contact.name for contact in called_first(office, Kind.BLOCKAGE)] == ["Chair"]
 
 
 @pytest.mark.parametrize("kind", [Kind.SENSOR, Kind.OFFLINE, Kind.BATTERY])
 def test_only_engineers_are_told_of_devices(kind: Kind) -> None:
-    assert [contact.name for contact in recipients(village(), kind)] == ["Engineer"]
+    assert [contact.name for contact in called_first(village(), kind)] == ["Engineer"]
 
 
 @pytest.mark.parametrize(("observed", "told"), [(14.0, True), (9.0, False), (None, False)])

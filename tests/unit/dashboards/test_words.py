@@ -11,7 +11,7 @@ import pytest
 
 from kahriz.detect import Audience, Kind
 from kahriz.detect.learned import Topic, Why
-from kahriz.notify.texts import LANGUAGES
+from kahriz.notify.texts.catalogue import LANGUAGES
 
 TEXTS = (Path(__file__).parents[3] / "dashboards" / "web" / "texts.js").read_text("utf-8")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.sender import MOST_ATTEMPTS, Sender
+from ingest.sender import GatewayTrouble, Sender
 from kahriz.book import Book, alerts, messages
 from kahriz.book.messages import OutboxMessage
 from kahriz.clock import to_ms
@@ -94,21 +94,87 @@ def test_a_wrong_number_is_given_up_with_the_reason(book: Book) -> None:
     sender.step(NOW + 30 * MINUTE)
 
     assert row(book).state == "failed"
-    assert row(book).error == "Gateway: invalid_number: +994500000001"
+    assert row(book).error == "null: invalid_number: +994500000001"
 
 
-def test_a_gateway_that_never_takes_it_is_given_up(book: Book) -> None:
-    sender = Sender(book, [Gateway(*(busy() for _ in range(20)))])
+def test_a_gateway_that_is_down_is_asked_until_the_text_expires(book: Book) -> None:
+    sender = Sender(book, [Gateway(*(busy() for _ in range(60)))])
     with book.begin() as connection:
-        later = to_ms(NOW + timedelta(days=2))
-        patient = test_messages.values(address="+2", expires_at_ms=later)
-        messages.queue(connection, patient)
-    for hours in range(20):
+        later = to_ms(NOW + timedelta(days=1))
+        messages.queue(connection, test_messages.values(address="+2", expires_at_ms=later))
+    for hours in range(26):
         sender.step(NOW + timedelta(hours=hours))
     with book.begin() as connection:
         found = {m.address: m for m in messages.list_messages(connection)}
 
-    assert (found["+2"].state, found["+2"].attempts) == ("failed", MOST_ATTEMPTS)
+    assert (found["+2"].state, found["+2"].attempts) == ("expired", 24)
+    assert found["+2"].error == "not handed over in time: null: rate_limited: slow down"
+
+
+def test_a_gateway_that_may_have_taken_it_is_asked_twice_more_and_then_left(book: Book) -> None:
+    silent = [DeliveryError(DeliveryReason.NO_ANSWER, "30 s", permanent=False) for _ in range(9)]
+    sender = Sender(book, [Gateway(*silent)])
+    for minutes in range(60):
+        sender.step(NOW + minutes * MINUTE)
+
+    assert (row(book).state, row(book).attempts) == ("failed", 3)
+
+
+def test_a_gateway_is_left_alone_for_as_long_as_it_asks(book: Book) -> None:
+    asks = DeliveryError(
+        DeliveryReason.RATE_LIMITED, "429", permanent=False, retry_after=10 * MINUTE
+    )
+    sender = Sender(book, [Gateway(asks)])
+    accepted = [sender.step(NOW + minutes * MINUTE) for minutes in (0, 1, 9, 10)]
+
+    assert accepted == [0, 0, 0, 1]
+
+
+def test_a_restart_does_not_ask_those_again_that_have_the_text(book: Book) -> None:
+    console, gateway = Gateway(), Gateway(busy())
+    Sender(book, [console, gateway]).step(NOW)
+    restarted = Sender(book, [console, gateway])
+    restarted.recover(NOW)
+    restarted.step(NOW + MINUTE)
+
+    assert (len(console.sent), len(gateway.sent)) == (1, 1)
+    assert row(book).reference == "null-1 null2-1"
+
+
+def test_a_text_goes_to_those_who_take_its_channel_and_fails_where_nobody_does(book: Book) -> None:
+    class Mail(Gateway):
+        channels = frozenset({"email"})
+
+    mail, gateway = Mail(), Gateway()
+    Sender(book, [mail, gateway]).step(NOW)
+    assert (len(mail.sent), len(gateway.sent)) == (0, 1)
+
+    with book.begin() as connection:
+        messages.queue(connection, test_messages.values(address="+2"))
+    Sender(book, [mail]).step(NOW)
+    with book.begin() as connection:
+        newest = messages.list_messages(connection)[0]
+    assert (newest.state, newest.error) == ("failed", "no notifier takes sms")
+
+
+def test_a_gateway_that_takes_nothing_is_known_with_since_when_and_why(book: Book) -> None:
+    sender = Sender(book, [Gateway(busy(), busy())])
+    assert sender.troubles(NOW) == []
+
+    sender.step(NOW)
+    sender.step(NOW + MINUTE)
+    assert sender.troubles(NOW + MINUTE) == [GatewayTrouble("null", NOW, "rate_limited: slow down")]
+
+    sender.step(NOW + 3 * MINUTE)
+    assert sender.troubles(NOW + 3 * MINUTE) == []
+
+
+def test_a_wrong_number_says_nothing_against_the_gateway(book: Book) -> None:
+    wrong = DeliveryError(DeliveryReason.INVALID_NUMBER, "+994500000001", permanent=True)
+    sender = Sender(book, [Gateway(wrong)])
+    sender.step(NOW)
+
+    assert sender.troubles(NOW) == []
 
 
 def test_a_text_is_never_sent_late(book: Book) -> None:
@@ -126,7 +192,7 @@ def test_a_notifier_that_breaks_does_not_keep_the_text(book: Book) -> None:
 
     assert (after.state, after.error) == (
         "queued",
-        "Gateway: gateway: RuntimeError: modem unplugged",
+        "null: gateway: RuntimeError: modem unplugged",
     )
     assert row(book).state == "accepted"
 

@@ -22,6 +22,13 @@ def upgrade() -> None:
         table.add_column(sa.Column("on_site_by", sa.Text()))
         table.add_column(sa.Column("false_alarm_at_ms", sa.BigInteger()))
         table.add_column(sa.Column("false_alarm_by", sa.Text()))
+        table.add_column(sa.Column("ended_as", sa.String(12)))
+        table.add_column(sa.Column("end_lps", sa.Float()))
+    # Whoever had to be told of what ended before has been.
+    op.execute(
+        "UPDATE alert SET ended_as = 'accepted'"
+        " WHERE state = 'resolved' AND fired_at_ms IS NOT NULL"
+    )
     _widen_the_outbox()
 
 
@@ -133,6 +140,7 @@ def _widen_the_outbox() -> None:
         sa.Column("step", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("message_id", _ID, sa.ForeignKey("message.id"), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("gravity", sa.Float(), nullable=False, server_default="0"),
     )
     op.create_index("notified_by_message", "notified", ["message_id"])
     op.execute(

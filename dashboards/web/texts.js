@@ -273,6 +273,7 @@ const en = {
   contactCount_1: "1 contact",
   silenceCount_1: "1 silence",
   len_0: "less than 1 min",
+  what_held: "not told",
 };
 
 const az = {
@@ -544,6 +545,7 @@ const az = {
   contactCount_1: "1 şəxs",
   silenceCount_1: "1 susdurma",
   len_0: "1 dəqiqədən az",
+  what_held: "bildirilmədi",
 };
 
 const ru = {
@@ -815,6 +817,7 @@ const ru = {
   contactCount_1: "контактов: 1",
   silenceCount_1: "заглушено: 1",
   len_0: "менее 1 мин",
+  what_held: "не извещён",
 };
 
 export const CATALOGUES = { az, en, ru };

@@ -147,7 +147,8 @@ export function createPeople(id, acts) {
     silences = said.silences.filter((each) => each.kahriz === null || each.kahriz === id);
     const words = [kahriz.name, counted("contactCount", people.length)];
     if (silences.length) words.push(counted("silenceCount", silences.length));
-    rebuild(line, [words], () => [words.join(" · "), people.length ? null : sign("alert")]);
+    const isDeaf = people.every((person) => person.is_opted_out);
+    rebuild(line, [words, isDeaf], () => [words.join(" · "), isDeaf ? sign("alert") : null]);
     rebuild(whom, people, () => contacts(people));
     rebuild(cost, [said.month.month, said.month.contacts], () => monthTable(said.month, id));
     showHeld();

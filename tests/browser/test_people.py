@@ -121,6 +121,17 @@ def test_contacts_are_shown_in_the_order_they_are_called_in_with_what_they_get(
     )
 
 
+def test_a_kahriz_where_nobody_is_reached_has_a_warning_sign(opened: Open) -> None:
+    page = opened().page
+    summaries = page.locator("#people-body > details > summary")
+
+    expect(summaries).to_have_text(
+        ["Ağ Dərə · 2 contacts", "Barana · 1 contact", "Vəlibəy · 0 contacts"]
+    )
+    signs = [summary.locator(".sign").count() for summary in summaries.all()]
+    assert signs == [0, 1, 1]
+
+
 def test_works_that_are_on_are_shown_and_ended(opened: Open, world: World) -> None:
     works: dict[str, Any] = {
         "id": 1,

@@ -25,10 +25,14 @@ function contactLine(person) {
   return el("li", {}, el("b", {}, person.name), el("span", { class: "quiet" }, facts.filter(Boolean).join(" · ")), stopped);
 }
 
+/** Whether anybody of the village hears of its water: by phone, and not only engineers. */
+const isVillageTold = (people) => people.some((each) => each.role !== "engineer" && each.phone && !each.is_opted_out);
+
 function contacts(people) {
   const title = el("h4", {}, t("contacts"));
   if (people.length === 0) return [title, el("p", { class: "doubt" }, t("noContacts"))];
-  return [title, el("ol", { class: "lines" }, ...people.map(contactLine))];
+  const deaf = isVillageTold(people) ? null : el("p", { class: "doubt" }, t("villageDeaf"));
+  return [title, deaf, el("ol", { class: "lines" }, ...people.map(contactLine))];
 }
 
 function silenceLine(silence, zone, acts) {
@@ -147,7 +151,7 @@ export function createPeople(id, acts) {
     silences = said.silences.filter((each) => each.kahriz === null || each.kahriz === id);
     const words = [kahriz.name, counted("contactCount", people.length)];
     if (silences.length) words.push(counted("silenceCount", silences.length));
-    const isDeaf = people.every((person) => person.is_opted_out);
+    const isDeaf = !isVillageTold(people);
     rebuild(line, [words, isDeaf], () => [words.join(" · "), isDeaf ? sign("alert") : null]);
     rebuild(whom, people, () => contacts(people));
     rebuild(cost, [said.month.month, said.month.contacts], () => monthTable(said.month, id));

@@ -274,6 +274,7 @@ const en = {
   silenceCount_1: "1 silence",
   len_0: "less than 1 min",
   what_held: "not told",
+  villageDeaf: "Nobody of the village is told by phone.",
 };
 
 const az = {
@@ -546,6 +547,7 @@ const az = {
   silenceCount_1: "1 susdurma",
   len_0: "1 dəqiqədən az",
   what_held: "bildirilmədi",
+  villageDeaf: "Kənddən heç kimə telefonla bildirilmir.",
 };
 
 const ru = {
@@ -818,6 +820,7 @@ const ru = {
   silenceCount_1: "заглушено: 1",
   len_0: "менее 1 мин",
   what_held: "не извещён",
+  villageDeaf: "Из села никого не извещают по телефону.",
 };
 
 export const CATALOGUES = { az, en, ru };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -124,7 +125,9 @@ def change(
         person = contacts.change(connection, id, contact, by=by, now=now, position=position)
         if stopped is not None:
             person = contacts.stop(connection, id, is_stopped=stopped, by=by, now=now)
+        left = contacts.list_contacts(connection, person.kahriz)
     typer.echo(f"{person.kahriz}: {person.name} is contact {person.id}, {person.address}.")
+    _warn(person.kahriz, left)
 
 
 def remove(id: _Id, by: _By = "command line") -> None:
@@ -135,7 +138,9 @@ def remove(id: _Id, by: _By = "command line") -> None:
     with opened_book(None) as house, house.book.begin() as connection:
         person = contacts.find(connection, id)
         contacts.remove(connection, id, by=by, now=system_clock())
+        left = contacts.list_contacts(connection, person.kahriz)
     typer.echo(f"{person.kahriz}: {person.name} is told nothing more.")
+    _warn(person.kahriz, left)
 
 
 def import_file() -> None:
@@ -146,6 +151,11 @@ def import_file() -> None:
     with opened_book(None) as house, house.book.begin() as connection:
         done = contacts.import_file(connection, house.registry, system_clock())
     typer.echo(f"{done.added} added, {done.changed} changed, {done.removed} removed.")
+
+
+def _warn(kahriz: str, left: Sequence[Person]) -> None:
+    if not contacts.is_village_told(left):
+        typer.echo(f"{kahriz}: nobody of the village is told any more: add somebody.", err=True)
 
 
 def _given(**said: Any) -> dict[str, Any]:

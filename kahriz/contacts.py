@@ -134,14 +134,6 @@ class Contact(BaseModel):
     consent_on: date | None = None
     """The day they agreed to be told."""
 
-    @field_validator("name")
-    @classmethod
-    def _name_is_one_line(cls, name: str) -> str:
-        # PostgreSQL takes no NUL, and a log no second line.
-        if not name.isprintable():
-            raise ValueError(f"{name!r} is no name: it has characters that cannot be seen")
-        return name
-
     @field_validator("country")
     @classmethod
     def _country_has_numbers(cls, country: str) -> str:

@@ -15,8 +15,11 @@ from api.documented import READ, problems
 from api.routes import PREFIX
 from api.routes.messages import MAX_ID
 from api.schemas_people import AuditLog, Previews
+from kahriz import plugins
 from kahriz.alert.preview import previews
 from kahriz.book import audit, contacts
+from kahriz.notify import NOTIFIERS
+from kahriz.settings import NotifySettings
 
 router = APIRouter(prefix=PREFIX, tags=["people"])
 
@@ -49,5 +52,12 @@ async def preview(id: Kahriz, service: ServiceDep, _: Reader) -> JSONAnswer:
     people = await service.reads.book(lambda book: contacts.list_contacts(book, id))
     ids = [person.id for person in people]
     said = [person.as_contact() for person in people]
-    texts = [shapes.preview(each, ids) for each in previews(kahriz, said, service.clock())]
-    return JSONAnswer({"kahriz": id, "texts": texts})
+    can_answer = _can_answer(service.settings.notify)
+    found = previews(kahriz, said, service.clock(), can_answer=can_answer)
+    return JSONAnswer({"kahriz": id, "texts": [shapes.preview(each, ids) for each in found]})
+
+
+def _can_answer(notify: NotifySettings) -> bool:
+    """Return whether what people send back is read: by a gateway itself, or pushed to us."""
+    classes = [plugins.load("notifier", name, NOTIFIERS) for name in notify.notifiers]
+    return bool(notify.http.callback) or any(hasattr(each, "news") for each in classes)

@@ -1,8 +1,8 @@
 // Alerts: what is wrong, what that rests on, who was told and in which words.
 
 import { el, rebuild, setText, sign } from "./dom.js";
-import { instant, length, number } from "./format.js";
-import { phone } from "./phone.js";
+import { instant, length, number, span } from "./format.js";
+import { phone, reasonName } from "./phone.js";
 import { hasText, t } from "./texts.js";
 
 // A figure's name ends with its unit: observed_lps is in L/s. The longest ending is found first.
@@ -50,13 +50,28 @@ function evidence(alert, sites) {
   return pairs.length ? [el("h4", {}, t("evidence")), el("dl", { class: "evidence" }, ...pairs)] : [];
 }
 
+/** What a line of the timeline says beside what happened: who said so, or whom a text went to. */
+function detailOf(entry) {
+  if (!entry.contact) return entry.detail;
+  return `${entry.contact} ${entry.detail} (${reasonName(entry.reason)})`;
+}
+
 function timeline(alert, zone) {
   const items = (alert.timeline ?? []).map((entry) => {
-    const detail = entry.detail ? el("span", { class: "quiet" }, entry.detail) : null;
+    const detail = detailOf(entry);
     const time = el("time", { datetime: entry.at }, instant(entry.at, zone));
-    return el("li", {}, time, el("span", { class: "what" }, named("what_", entry.what)), detail);
+    const more = detail ? el("span", { class: "quiet" }, detail) : null;
+    return el("li", {}, time, el("span", { class: "what" }, named("what_", entry.what)), more);
   });
   return items.length ? [el("h4", {}, t("timeline")), el("ol", { class: "timeline" }, ...items)] : [];
+}
+
+/** How long after the alert fired each answer came. */
+function answers(alert) {
+  const { response = {} } = alert;
+  const known = ["told", "delivered", "acknowledged", "on_site", "resolved"].filter((name) => typeof response[`${name}_min`] === "number");
+  const items = known.map((name) => el("div", {}, el("dt", {}, named("what_", name)), el("dd", {}, t("after", { length: span(response[`${name}_min`]) }))));
+  return items.length ? [el("h4", {}, t("answers")), el("dl", { class: "response" }, ...items)] : [];
 }
 
 function texts(alert, zone) {
@@ -80,31 +95,62 @@ function title(alert, place) {
   ];
 }
 
-/** One alert, whole; `update(alert, place)` with its timeline and messages. */
-export function createAlert(acknowledge) {
+const SILENCES_H = [4, 24, 72];
+
+/** What people can say of an alert: each button calls one of `acts` with the alert. */
+function createButtons(acts) {
+  let current = null;
+  const button = (name, act) => el("button", { type: "button", class: name, onclick: () => act(current) }, t(name));
+  const hours = el("select", { "aria-label": t("silenceFor") }, ...SILENCES_H.map((h) => el("option", { value: h }, span(h * 60))));
+  const buttons = {
+    acknowledged_at: button("acknowledge", acts.acknowledge),
+    on_site_at: button("onSite", acts.onSite),
+    false_alarm_at: button("falseAlarm", acts.falseAlarm),
+  };
+  const mute = el("span", { class: "mute" }, hours, button("silence", (alert) => acts.silence(alert, Number(hours.value))));
+  const node = el("div", { class: "buttons-row" }, ...Object.values(buttons), mute);
+
+  function update(alert) {
+    current = alert;
+    node.hidden = alert.state !== "firing";
+    for (const [said, each] of Object.entries(buttons)) each.hidden = alert[said] !== null;
+  }
+  return { node, update };
+}
+
+const SAID = [
+  ["acknowledged", "acknowledged"],
+  ["on_site", "onSiteBy"],
+  ["false_alarm", "falseAlarmBy"],
+];
+
+function saidBy(alert, zone) {
+  const said = SAID.filter(([name]) => alert[`${name}_at`]);
+  return said.map(([name, text]) => el("p", { class: "done-by" }, t(text, { by: alert[`${name}_by`], time: instant(alert[`${name}_at`], zone) })));
+}
+
+/** One alert, whole; `update(alert, place)` with its timeline and messages; `acts` null: to read. */
+export function createAlert(acts) {
   const head = el("header", { class: "alert-head" });
   const facts = el("p", { class: "explanation", lang: "en" });
   const figures = el("div", {});
   const story = el("div", {});
   const told = el("div", { class: "told" });
-  const button = el("button", { type: "button", class: "acknowledge", hidden: true, onclick: () => acknowledge(current) }, t("acknowledge"));
-  const after = el("p", { class: "done-by" });
-  const left = el("div", { class: "facts" }, facts, figures, el("div", { class: "take" }, button, after), story);
+  const buttons = acts && createButtons(acts);
+  const after = el("div", { class: "said" });
+  const left = el("div", { class: "facts" }, facts, figures, el("div", { class: "take" }, buttons && buttons.node, after), story);
   const node = el("article", { class: "alert-card" }, head, left, told);
-  let current = null;
 
   function update(alert, place) {
-    current = alert;
     node.setAttribute("data-alert", alert.id);
     node.setAttribute("aria-label", `#${alert.code} ${place.name}: ${kindName(alert.kind)}`);
     rebuild(head, [alert.code, alert.kind, alert.since, alert.audience, place], () => title(alert, place));
     setText(facts, alert.explanation);
     rebuild(figures, [alert.evidence, place.sites], () => evidence(alert, place.sites));
-    rebuild(story, alert.timeline, () => timeline(alert, place.timezone));
+    rebuild(story, [alert.timeline, alert.response], () => [...answers(alert), ...timeline(alert, place.timezone)]);
     rebuild(told, alert.messages, () => texts(alert, place.timezone));
-    button.hidden = alert.acknowledged_at !== null || alert.state !== "firing";
-    const by = { by: alert.acknowledged_by, time: alert.acknowledged_at && instant(alert.acknowledged_at, place.timezone) };
-    setText(after, alert.acknowledged_at === null ? "" : t("acknowledged", by));
+    buttons?.update(alert);
+    rebuild(after, SAID.map(([name]) => alert[`${name}_at`]), () => saidBy(alert, place.timezone));
   }
   return { node, update };
 }
@@ -120,7 +166,7 @@ function over(alert, place) {
 /** An alert that is over: one line, the rest behind it, fetched when opened. */
 export function createPast(load) {
   const line = el("summary", {});
-  const body = createAlert(() => {});
+  const body = createAlert(null);
   const problem = el("p", { class: "form-error", role: "status" });
   const node = el("details", { class: "past" }, line, problem, body.node);
   let current = null;

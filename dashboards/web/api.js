@@ -57,13 +57,27 @@ export const observations = (datastream, start, end, points) =>
       `&end=${id(end.toISOString())}&max_points=${points}`,
   );
 
-/** Take responsibility for an alert, under a name; needs a key that may write. */
-export const acknowledge = (number, by) =>
-  request(`api/v1/alerts/${id(number)}/acknowledgement`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ by }),
+export const contacts = () => api("contacts");
+export const silences = () => api("silences");
+export const works = (kahriz) => api(`kahrizes/${id(kahriz)}/maintenance`);
+export const texts = (kahriz) => api(`kahrizes/${id(kahriz)}/texts`);
+/** The running month's texts and their cost. */
+export const month = () => api("messages/summary");
+
+const change = (method, path, body) =>
+  request(`api/v1/${path}`, {
+    method,
+    headers: body ? { "Content-Type": "application/json" } : {},
+    body: body ? JSON.stringify(body) : undefined,
   });
+
+// What people do, under a name; each needs a key that may write.
+export const acknowledge = (number, by) => change("POST", `alerts/${id(number)}/acknowledgement`, { by });
+export const onSite = (number, by) => change("POST", `alerts/${id(number)}/on-site`, { by });
+export const falseAlarm = (number, by) => change("POST", `alerts/${id(number)}/false-alarm`, { by });
+export const silence = (kahriz, kind, hours, by) => change("POST", "silences", { kahriz, kind, hours, by });
+export const endSilence = (number) => change("DELETE", `silences/${id(number)}`);
+export const endWorks = (kahriz, by) => change("POST", `kahrizes/${id(kahriz)}/maintenance/end`, { by });
 
 /** How the service itself is: `{status, since, checks}`; it says so with status 503 when degraded. */
 export async function health() {

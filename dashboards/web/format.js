@@ -99,9 +99,12 @@ export function ago(iso, now) {
   return t("ago_d", { n: number(Math.round(seconds / 86400)) });
 }
 
-export function length(fromIso, toIso) {
-  const minutes = (new Date(toIso) - new Date(fromIso)) / 60000;
+/** A length of time in whole minutes, hours or days. */
+export function span(minutes) {
+  if (minutes < 1) return t("len_0");
   if (minutes < 90) return t("len_m", { n: number(Math.round(minutes)) });
   if (minutes < 2160) return t("len_h", { n: number(Math.round(minutes / 60)) });
   return t("len_d", { n: number(Math.round(minutes / 1440)) });
 }
+
+export const length = (fromIso, toIso) => span((new Date(toIso) - new Date(fromIso)) / 60000);

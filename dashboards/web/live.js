@@ -1,6 +1,6 @@
 // News from the service: server-sent events, and asking by ourselves where they do not come.
 
-export const ALL = ["latest", "alerts", "water", "messages", "devices"];
+export const ALL = ["latest", "alerts", "water", "messages", "devices", "people"];
 export const POLL_S = 5;
 const SILENCE_MS = 30000; // an open line this quiet is tested: a dead one looks the same
 

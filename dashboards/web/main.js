@@ -8,6 +8,7 @@ import { el, rebuild, setText, sign } from "./dom.js";
 import { ago, clockTime, number, wallTime } from "./format.js";
 import { askForKey } from "./key.js";
 import { ALL, POLL_S, follow } from "./live.js";
+import { createPeople, monthLine } from "./people.js";
 import { LANGUAGES, language, preferredLanguage, setLanguage, t } from "./texts.js";
 
 const HEALTH_MS = 15000;
@@ -17,13 +18,14 @@ const state = {
   kahrizes: [],
   alerts: null,
   devices: null,
+  people: null,
   clock: { base: Date.now(), heard: Date.now(), speed: 1 },
   link: { state: "connecting", since: new Date() },
   health: null,
   error: null,
 };
 const cards = new Map();
-const shown = { firing: new Map(), past: new Map() };
+const shown = { firing: new Map(), past: new Map(), people: new Map() };
 
 /** The time at the kahrizes: the service's, carried on at its speed since we heard it. */
 function now() {
@@ -63,6 +65,12 @@ async function loadDevices() {
   tick();
 }
 
+async function loadPeople() {
+  const [{ contacts }, { silences }, month] = await Promise.all([api.contacts(), api.silences(), api.month()]);
+  state.people = { contacts, silences, month };
+  showPeople();
+}
+
 async function loadHealth() {
   try {
     state.health = await api.health();
@@ -78,6 +86,7 @@ async function load(topics) {
   const rest = [];
   if (has("alerts", "messages")) rest.push(loadAlerts());
   if (has("devices")) rest.push(loadDevices());
+  if (has("people", "messages")) rest.push(loadPeople());
   if (has("water")) cards.forEach((card) => card.updateDays());
   await Promise.all(rest);
 }
@@ -151,7 +160,7 @@ function showAlerts() {
   const past = all.filter((a) => a.state === "resolved" && a.fired_at).slice(0, 10);
   const pending = all.filter((a) => a.state === "pending");
   const calm = el("p", { class: "calm" }, sign("ok"), t("noAlerts"));
-  const nodes = keep(shown.firing, firing, () => createAlert(acknowledge));
+  const nodes = keep(shown.firing, firing, () => createAlert(acts));
   const old = keep(shown.past, past, () => createPast((alert) => api.alert(alert.id)));
   const ids = [language(), firing.map((a) => a.id), pending.map((a) => [a.kahriz, a.kind])];
   rebuild(byId("alerts-body"), ids, () => [
@@ -160,6 +169,17 @@ function showAlerts() {
   ]);
   byId("earlier").hidden = old.length === 0;
   rebuild(byId("earlier-body"), [language(), past.map((a) => a.id)], () => old);
+}
+
+function showPeople() {
+  const ids = state.kahrizes.map((k) => k.id);
+  rebuild(byId("people-body"), [language(), ids], () => {
+    shown.people.clear();
+    ids.forEach((id) => shown.people.set(id, createPeople(id, acts)));
+    return [...shown.people.values()].map((each) => each.node);
+  });
+  state.kahrizes.forEach((k) => shown.people.get(k.id).update(k, state.people));
+  setText(byId("month"), monthLine(state.people.month));
 }
 
 function announce(before, after) {
@@ -237,10 +257,20 @@ async function enterKey() {
   void refresh(ALL);
 }
 
-async function acknowledge(alert) {
-  await askForKey((name) => api.acknowledge(alert.id, name), { onlyIfNeeded: true });
-  void refresh(["alerts"]);
+/** Do `attempt(name)` under a name and a key that may write, then ask for what it changed. */
+async function say(attempt) {
+  await askForKey(attempt, { onlyIfNeeded: true });
+  void refresh(["alerts", "people"]);
 }
+
+const acts = {
+  acknowledge: (alert) => say((name) => api.acknowledge(alert.id, name)),
+  onSite: (alert) => say((name) => api.onSite(alert.id, name)),
+  falseAlarm: (alert) => say((name) => api.falseAlarm(alert.id, name)),
+  silence: (alert, hours) => say((name) => api.silence(alert.kahriz, alert.kind, hours, name)),
+  endSilence: (silence) => say(() => api.endSilence(silence.id)),
+  endWorks: (works) => say((name) => api.endWorks(works.kahriz, name)),
+};
 
 function showWords() {
   document.querySelectorAll("[data-text]").forEach((node) => setText(node, t(node.dataset.text)));
@@ -266,6 +296,7 @@ function choose(code) {
   if (state.kahrizes.length) showCards();
   if (state.alerts) showAlerts();
   if (state.devices) drawDevices();
+  if (state.people) showPeople();
   tick();
   byId("languages").querySelector("[aria-pressed=true]").focus();
 }

@@ -16,16 +16,19 @@ function stateOf(message) {
   return el("span", { class: `sent ${state}` }, sign(state), words.join(": "));
 }
 
-function facts(message) {
+/** Encoding, parts and characters of a text. */
+export function facts(message) {
   const parts = message.parts === 1 ? t("parts_1") : t("parts", { n: number(message.parts) });
   const encoding = ENCODINGS[message.encoding] ?? message.encoding;
   const characters = t("characters", { n: number([...message.text].length) });
   return [encoding, parts, characters].join(" · ");
 }
 
+export const reasonName = (reason) => (hasText(`reason_${reason}`) ? t(`reason_${reason}`) : reason);
+
 /** One message: to whom, the words, and what became of it. */
 export function phone(message, zone) {
-  const reason = hasText(`reason_${message.reason}`) ? t(`reason_${message.reason}`) : message.reason;
+  const reason = reasonName(message.reason);
   const at = message.sent_at ?? message.created_at;
   return el(
     "figure",

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from kahriz.book import checkpoints
-from kahriz.book.tables import alert, alert_event, device, message
+from kahriz.book.tables import alert, alert_event, audit_log, device, message
 
 
 def counters(connection: Connection) -> dict[str, Hashable]:
-    """Return, for water, alerts, messages and devices, a value that changes when they do.
+    """Return, for water, alerts, messages, devices and people, a value that changes when they do.
 
     Meant to be read once a second however large the tables are: each figure comes from an index
     or from a table with few rows.
@@ -22,6 +22,8 @@ def counters(connection: Connection) -> dict[str, Hashable]:
         "alerts": _one(connection, func.max(alert_event.c.id)) + _one(connection, _LAST_ALERT),
         "messages": _one(connection, func.max(message.c.id)) + _all(connection, _MESSAGE_STATES),
         "devices": _all(connection, _DEVICES),
+        # Contacts, silences and works are changed by nobody without a line in it.
+        "people": _one(connection, func.max(audit_log.c.id)),
     }
 
 

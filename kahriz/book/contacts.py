@@ -269,6 +269,14 @@ def import_file(connection: Connection, registry: Registry, now: datetime) -> Im
     return Imported(added, changed, removed)
 
 
+def is_village_told(people: Iterable[Person]) -> bool:
+    """Return whether anybody of the village hears of its water: by phone, and not only engineers.
+
+    Who has only an e-mail address reads it some day.
+    """
+    return any(p.role != "engineer" and p.phone and not p.is_opted_out for p in people)
+
+
 def address_of(said: Contact) -> str:
     """Return what a contact is known by: the number, else the e-mail address."""
     return said.phone or said.email

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from kahriz.book import contacts
 from kahriz.book.contacts import Person
-from kahriz.cli.opened import OpenedBook, opened_book
+from kahriz.cli.opened import OpenedBook, opened_book, print_rows
 from kahriz.clock import system_clock
 from kahriz.configured import first_error, problem_of
 from kahriz.contacts import Contact
 from kahriz.errors import ConfigError
 
-_HEAD = ("id", "kahriz", "no.", "name", "role", "phone", "e-mail", "texts", "quiet", "consent", "")
+_HEAD = ("id", "kahriz", "no.", "name", "role", "address", "texts", "quiet", "consent", "")
 
 _Id = Annotated[int, typer.Argument(help="The id that `kahriz contacts list` shows.")]
 _Kahriz = Annotated[str, typer.Argument(help="Id of the kahriz.", metavar="KAHRIZ")]
@@ -49,11 +47,9 @@ def show(kahriz: Annotated[str | None, typer.Argument(help="Only of this one.")]
 
     Example: kahriz contacts list agh-dere
     """
-    table = Table(*_HEAD)
     with opened_book(kahriz) as house, house.book.read() as connection:
-        for person in contacts.list_contacts(connection, kahriz):
-            table.add_row(*map(escape, _row(person)))
-    Console().print(table)
+        people = contacts.list_contacts(connection, kahriz)
+    print_rows(_HEAD, map(_row, people))
 
 
 def add(
@@ -129,7 +125,9 @@ def change(
         person = contacts.change(connection, id, contact, by=by, now=now, position=position)
         if stopped is not None:
             person = contacts.stop(connection, id, is_stopped=stopped, by=by, now=now)
+        left = contacts.list_contacts(connection, person.kahriz)
     typer.echo(f"{person.kahriz}: {person.name} is contact {person.id}, {person.address}.")
+    _warn(person.kahriz, left)
 
 
 def remove(id: _Id, by: _By = "command line") -> None:
@@ -140,7 +138,9 @@ def remove(id: _Id, by: _By = "command line") -> None:
     with opened_book(None) as house, house.book.begin() as connection:
         person = contacts.find(connection, id)
         contacts.remove(connection, id, by=by, now=system_clock())
+        left = contacts.list_contacts(connection, person.kahriz)
     typer.echo(f"{person.kahriz}: {person.name} is told nothing more.")
+    _warn(person.kahriz, left)
 
 
 def import_file() -> None:
@@ -151,6 +151,11 @@ def import_file() -> None:
     with opened_book(None) as house, house.book.begin() as connection:
         done = contacts.import_file(connection, house.registry, system_clock())
     typer.echo(f"{done.added} added, {done.changed} changed, {done.removed} removed.")
+
+
+def _warn(kahriz: str, left: Sequence[Person]) -> None:
+    if not contacts.is_village_told(left):
+        typer.echo(f"{kahriz}: nobody of the village is told any more: add somebody.", err=True)
 
 
 def _given(**said: Any) -> dict[str, Any]:
@@ -181,8 +186,7 @@ def _row(person: Person) -> list[str]:
         str(person.position),
         person.name,
         person.role,
-        person.phone or "",
-        person.email or "",
+        " ".join(filter(None, (person.phone, person.email))),
         f"{person.language} {person.alphabet}",
         person.quiet_hours,
         "" if person.consent_on is None else person.consent_on.isoformat(),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from kahriz.book import maintenance
-from kahriz.cli.opened import instant, opened_book
+from kahriz.book.maintenance import Works
+from kahriz.cli.opened import instant, opened_book, print_rows
 from kahriz.clock import iso, system_clock
 
 _Id = Annotated[str, typer.Argument(help="Id of the kahriz.", metavar="KAHRIZ")]
@@ -77,10 +76,12 @@ def show(kahriz: Annotated[str | None, typer.Argument(help="Only of this one.")]
 
     Example: kahriz maintenance list agh-dere
     """
-    table = Table("kahriz", "start", "end", "new normal", "note", "by")
     with opened_book(kahriz) as house, house.book.read() as connection:
-        for works in maintenance.list_works(connection, kahriz):
-            until = "still on" if works.end is None else iso(works.end)
-            is_new = "yes" if works.is_new_normal else ""
-            table.add_row(works.kahriz, iso(works.start), until, is_new, works.note, works.by)
-    Console().print(table)
+        found = maintenance.list_works(connection, kahriz)
+    print_rows(("kahriz", "start", "end", "new normal", "note", "by"), map(_row, found))
+
+
+def _row(works: Works) -> list[str]:
+    until = "still on" if works.end is None else iso(works.end)
+    is_new = "yes" if works.is_new_normal else ""
+    return [works.kahriz, iso(works.start), until, is_new, works.note, works.by]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from ingest.lease import RENEW_S, Lease, this_process
 from ingest.replay import take_lease
@@ -21,6 +24,8 @@ from kahriz.errors import ConfigError
 from kahriz.settings import Settings, load_settings
 from kahriz.sites import Registry, load_registry
 from kahriz.store import Store, open_store
+
+_WIDE = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,19 @@ def opened_book(kahriz: str | None) -> Iterator[OpenedBook]:
         yield OpenedBook(registry, book, settings.clock.clock()())
     finally:
         book.close()
+
+
+def print_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table in which nothing is cut: what is read by grep keeps one row a line."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(table)
 
 
 def note(house: Opened, what: str, detail: Mapping[str, Any]) -> None:

@@ -6,15 +6,14 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from kahriz.book import silences
-from kahriz.book.silences import Role
-from kahriz.cli.opened import instant, opened_book
+from kahriz.book.silences import Role, Silence
+from kahriz.cli.opened import instant, opened_book, print_rows
 from kahriz.clock import iso
 from kahriz.detect import Kind
+
+_HEAD = ("id", "kahriz", "kind", "start", "end", "note", "by")
 
 _By = Annotated[str, typer.Option(help="Who says so.")]
 
@@ -35,13 +34,9 @@ def show(
 
     Example: kahriz silences list --all
     """
-    table = Table("id", "kahriz", "kind", "start", "end", "note", "by")
     with opened_book(None) as house, house.book.read() as connection:
-        for s in silences.list_silences(connection, after=None if every else house.now):
-            whose = (s.kahriz or "every one", s.kind or "every one")
-            row = (str(s.id), *whose, iso(s.start), iso(s.end), s.note, s.by)
-            table.add_row(*map(escape, row))
-    Console().print(table)
+        found = silences.list_silences(connection, after=None if every else house.now)
+    print_rows(_HEAD, map(_row, found))
 
 
 def add(
@@ -85,3 +80,8 @@ def end(
     with opened_book(None) as house, house.book.begin() as connection:
         over = silences.end(connection, id, by=by, now=house.now)
     typer.echo(f"Silence {over.id} is over at {iso(over.end)}.")
+
+
+def _row(each: Silence) -> list[str]:
+    whose = (each.kahriz or "every one", each.kind or "every one")
+    return [str(each.id), *whose, iso(each.start), iso(each.end), each.note, each.by]

@@ -100,15 +100,29 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         body = json.loads(self.rfile.read(length))
-        self._answer(lambda: self._acknowledge(body["by"]))
+        self._answer(lambda: self._change(body))
 
-    def _acknowledge(self, by: str) -> Any:
+    def do_DELETE(self) -> None:
+        self._answer(lambda: self._change({}))
+
+    def _change(self, body: dict[str, Any]) -> Any:
         if self.headers.get("Authorization") != f"Bearer {KEY}":
             raise Problem(HTTPStatus.UNAUTHORIZED, "this key is not known here")
-        number = int(self.path.split("/")[-2])
-        alert = self.server.world.acknowledge(number, by)
-        self.server.tell("alerts")
-        return alert
+        world = self.server.world
+        match self.path.removeprefix("/api/v1/").split("/"):
+            case ["alerts", number, what]:
+                said = {"acknowledgement": "acknowledged"}.get(what, what.replace("-", "_"))
+                done = world.say(int(number), said, body["by"])
+            case ["silences"]:
+                done = world.silence(body["kahriz"], body["kind"], body["hours"], body["by"])
+            case ["silences", number]:
+                done = world.end_silence(int(number))
+            case ["kahrizes", id, "maintenance", "end"]:
+                done = world.end_works(id)
+            case _:
+                raise Problem(HTTPStatus.NOT_FOUND, f"{self.path} does not exist")
+        self.server.tell("alerts", "people")
+        return done
 
     def _data(self, path: str, query: dict[str, str]) -> Any:
         world = self.server.world
@@ -119,6 +133,16 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"now": iso(world.now), "speed": world.speed, "kahrizes": world.kahrizes}
             case ["kahrizes", id, "water"]:
                 return world.water(id)
+            case ["kahrizes", id, "maintenance"]:
+                return {"works": [w for w in world.works if w["kahriz"] == id]}
+            case ["kahrizes", id, "texts"]:
+                return {"kahriz": id, "texts": world.previews.get(id, [])}
+            case ["contacts"]:
+                return {"contacts": world.contacts}
+            case ["silences"]:
+                return {"silences": world.silences}
+            case ["messages", "summary"]:
+                return world.month
             case ["kahrizes", id, "detection"]:
                 return world.detection(id)
             case ["datastreams", id, "observations"]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from api import schemas
+from api import schemas, schemas_people
 from tests.browser.fake_api import FakeApi, serve
 from tests.browser.world import World, iso
 
@@ -21,6 +21,11 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
     ("/api/v1/alerts", schemas.Alerts),
     ("/api/v1/alerts/7", schemas.AlertDetail),
     ("/api/v1/devices", schemas.Devices),
+    ("/api/v1/contacts", schemas_people.Contacts),
+    ("/api/v1/silences", schemas_people.Silences),
+    ("/api/v1/kahrizes/agh-dere/maintenance", schemas_people.AllWorks),
+    ("/api/v1/kahrizes/agh-dere/texts", schemas_people.Previews),
+    ("/api/v1/messages/summary", schemas_people.MonthOfMessages),
 ]
 
 

@@ -192,7 +192,7 @@ def test_a_firing_alert_shows_its_figures_and_both_texts_as_a_phone_would(opened
     expect(alert).to_contain_text("Ağ Dərə: Blockage or collapse in the gallery")
     expect(alert.locator(".evidence")).to_contain_text("-46 %")
     expect(alert.locator(".evidence")).to_contain_text("+0.118 m")
-    expect(alert.locator(".timeline li")).to_have_count(2)
+    expect(alert.locator(".timeline li")).to_have_count(3)
     expect(alert.locator(".bubble")).to_have_text([FOLDED, ENGLISH])
     expect(alert.locator(".bubble").first).to_have_attribute("lang", "az")
     expect(alert.locator(".phone").first).to_contain_text("+99450•••0001")

@@ -61,6 +61,17 @@ class World:
         velibey = self.kahrizes[2]
         velibey["use"], velibey["norms"] = "irrigation", []
         velibey["access_note"] = "Mina təhlükəsi: yalnız təmizlənmiş yolla gedin (ANAMA)"
+        self.contacts = [
+            _contact(1, "agh-dere", "Committee chair", "chair", "+9945******01"),
+            _contact(2, "agh-dere", "District engineer", "engineer", "+9945******09")
+            | {"language": "en", "quiet_hours": "", "email": "water@*********rg"},
+            _contact(3, "barana", "Chair of Barana", "chair", "+9945******11")
+            | {"is_opted_out": True, "consent_on": None},
+        ]
+        self.silences: list[Json] = []
+        self.works: list[Json] = []
+        self.month = _month()
+        self.previews = {"agh-dere": [_preview("az", FOLDED, 1), _preview("en", ENGLISH, 2)]}
         self.learning: dict[str, list[Json]] = {}
         self.cannot_see: dict[str, list[Json]] = {}
         self.devices: list[Json] = [
@@ -72,14 +83,45 @@ class World:
     @staticmethod
     def brief(alert: Json) -> Json:
         """Return an alert as a list of alerts has it."""
-        return {k: v for k, v in alert.items() if k not in ("timeline", "messages")}
+        details = ("timeline", "messages", "response")
+        return {k: v for k, v in alert.items() if k not in details}
 
-    def acknowledge(self, number: int, by: str) -> Json:
+    def say(self, number: int, what: str, by: str) -> Json:
+        """Let somebody acknowledge an alert, be on site or call it false; the first one stays."""
         alert = next(a for a in self.alerts if a["id"] == number)
-        alert["acknowledged_at"], alert["acknowledged_by"] = iso(self.now), by
-        at = {"at": iso(self.now), "what": "acknowledged", "detail": by}
-        alert["timeline"] = [*alert["timeline"], at]
+        for said in dict.fromkeys(("acknowledged", what)):
+            if alert[f"{said}_at"] is None:
+                alert[f"{said}_at"], alert[f"{said}_by"] = iso(self.now), by
+                alert["timeline"] = [*alert["timeline"], _happened(iso(self.now), said, by)]
+                if f"{said}_min" in alert["response"]:
+                    alert["response"] |= {f"{said}_min": 110.0}
         return self.brief(alert)
+
+    def silence(self, kahriz: str | None, kind: str | None, hours: float, by: str) -> Json:
+        """Begin a silence now."""
+        begun = {
+            "id": len(self.silences) + 1,
+            "kahriz": kahriz,
+            "kind": kind,
+            "start": iso(self.now),
+            "end": iso(self.now + timedelta(hours=hours)),
+            "note": "",
+            "by": f"{by} (office)",
+        }
+        self.silences.append(begun)
+        return begun
+
+    def end_silence(self, number: int) -> Json:
+        """End a silence now."""
+        over = next(s for s in self.silences if s["id"] == number)
+        self.silences.remove(over)
+        return over | {"end": iso(self.now)}
+
+    def end_works(self, kahriz: str) -> Json:
+        """End the works at a kahriz now."""
+        on = next(w for w in self.works if w["kahriz"] == kahriz and w["end"] is None)
+        on["end"] = iso(self.now)
+        return on
 
     def water(self, id: str) -> Json:
         """Return 30 local days: one without a row, one incomplete, today so far."""
@@ -252,14 +294,87 @@ def _alert() -> Json:
         },
         "explanation": "Discharge at the outlet fell from 2.42 to 1.31 L/s (-46 %) within 10 min"
         " while the level at shaft 3 rose by 0.118 m: the gallery between them is blocked.",
+        "on_site_at": None,
+        "on_site_by": None,
+        "false_alarm_at": None,
+        "false_alarm_by": None,
         "timeline": [
-            {"at": iso(COLLAPSE + timedelta(minutes=10)), "what": "pending", "detail": ""},
-            {"at": fired, "what": "fired", "detail": "2 detections in a row"},
+            _happened(iso(COLLAPSE + timedelta(minutes=10)), "pending", ""),
+            _happened(fired, "fired", "2 detections in a row"),
+            _happened(fired, "told", "+99450•••0001")
+            | {"message": 1, "contact": "Committee chair", "reason": "first"},
         ],
+        "response": {
+            "told_min": 0.1,
+            "delivered_min": None,
+            "acknowledged_min": None,
+            "on_site_min": None,
+            "resolved_min": None,
+        },
         "messages": [
             _message(1, "Committee chair", "+99450•••0001", "az", FOLDED, fired),
             _message(2, "District engineer", "+99450•••0009", "en", ENGLISH, fired),
         ],
+    }
+
+
+def _happened(at: str, what: str, detail: str) -> Json:
+    of_nobody = {"message": None, "contact": None, "reason": None}
+    return {"at": at, "what": what, "detail": detail} | of_nobody
+
+
+def _contact(id: int, kahriz: str, name: str, role: str, phone: str) -> Json:
+    return {
+        "id": id,
+        "kahriz": kahriz,
+        "name": name,
+        "role": role,
+        "phone": phone,
+        "email": None,
+        "language": "az",
+        "alphabet": "folded",
+        "quiet_hours": "22:00-08:00",
+        "consent_on": "2026-05-01",
+        "source": "file",
+        "position": id - 1,
+        "is_opted_out": False,
+    }
+
+
+def _month() -> Json:
+    chair = {"texts": 9, "sent": 9, "parts": 10, "delivered": 8, "failed": 0, "expired": 0}
+    engineer = {"texts": 5, "sent": 4, "parts": 4, "delivered": 4, "failed": 1, "expired": 0}
+    total = {name: chair[name] + engineer[name] for name in chair} | {"cost": 0.7}
+    of_kahriz = {"kahriz": "agh-dere"}
+    return {
+        "month": "2026-11",
+        "price_a_part": 0.05,
+        "currency": "AZN",
+        "total": total,
+        "kahrizes": [of_kahriz | total],
+        "contacts": [
+            of_kahriz
+            | {"contact": contact, "channel": "sms", "address": address, "cost": cost}
+            | counts
+            for contact, address, cost, counts in (
+                ("Committee chair", "+9945******01", 0.5, chair),
+                ("District engineer", "+9945******09", 0.2, engineer),
+            )
+        ],
+    }
+
+
+def _preview(language: str, text: str, contact: int) -> Json:
+    return {
+        "kind": "blockage",
+        "reason": "first",
+        "language": language,
+        "alphabet": "folded",
+        "text": text,
+        "characters": len(text),
+        "encoding": "gsm7",
+        "parts": 1 if len(text) <= 160 else 2,
+        "contacts": [contact],
     }
 
 
@@ -278,7 +393,8 @@ def _past_alert() -> Json:
         "detector": "no_data",
         "evidence": {"device": "barana-outlet", "silent_h": 9.0},
         "explanation": "barana-outlet was not heard for 9.0 h.",
-        "timeline": [{"at": end, "what": "resolved", "detail": ""}],
+        "timeline": [_happened(end, "resolved", "")],
+        "response": _alert()["response"] | {"told_min": None, "resolved_min": 540.0},
         "messages": [],
     }
 

@@ -63,11 +63,14 @@ def test_a_reading_by_mosquitto_pub_is_at_the_api_within_two_seconds(
         wait_until(lambda: len(get(url)["observations"]) == 3, "stage, discharge, battery", 10)
         seconds = time.monotonic() - began
         latest = {o["datastream"]: o for o in get(url)["observations"]}
+        people = get(f"{house.api}/api/v1/contacts?kahriz=velibey")["contacts"]
 
     assert seconds < 2
     assert latest["velibey.outlet.stage"]["value"] == 0.127
     assert latest["velibey.outlet.discharge"]["value"] == pytest.approx(7.93, abs=0.05)
     assert latest["velibey.outlet.battery_voltage"]["unit"] == "V"
+    assert people, "whom the file names is known from the start on"
+    assert {person["source"] for person in people} == {"file"}
 
 
 def test_a_recorded_river_is_replayed_stored_and_summed_up(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from datetime import timedelta
 
-from kahriz.book import alerts, changes, devices, messages
+from kahriz.book import alerts, changes, devices, messages, silences
+from kahriz.book.silences import Role
 from kahriz.clock import to_ms
 from tests.integration.api import rows
 from tests.integration.api.client import NOW, Api
@@ -67,3 +68,15 @@ def test_a_device_that_is_heard_or_goes_offline_changes_devices(api: Api) -> Non
         devices.put_status(connection, "agh-dere-outlet", "offline", None, to_ms(NOW))
 
     assert (heard, changed(api, between)) == ({"devices"}, {"devices"})
+
+
+def test_a_contact_or_a_silence_that_is_changed_changes_people(api: Api) -> None:
+    before = counters(api)
+    rows.add_contact(api)
+    added, between = changed(api, before), counters(api)
+    with api.book.begin() as connection:
+        silences.add(
+            connection, None, None, NOW, NOW + HOUR, note="", by="A", role=Role.ENGINEER, now=NOW
+        )
+
+    assert (added, changed(api, between)) == ({"people"}, {"people"})

@@ -159,7 +159,7 @@ def test_real_answers_of_every_route_fit_the_document(api: Api, document: dict[s
         (method, path)
         for path, methods in document["paths"].items()
         for method in methods
-        if method != "get"
+        if method != "get" and "/gateways/" not in path
     }
     assert {*changes(id), *((m, p) for m, p in changing if m == "delete")} == changing
 

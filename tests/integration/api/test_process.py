@@ -134,7 +134,7 @@ def test_a_new_observation_is_told_to_every_open_stream_within_seconds(folder: P
 
     assert first.headers["content-type"].startswith("text/event-stream")
     assert first.headers["cache-control"] == "no-store"
-    assert everything == [["alerts", "devices", "latest", "messages", "water"]] * 2
+    assert everything == [["alerts", "devices", "latest", "messages", "people", "water"]] * 2
     assert news == [["latest"]] * 2
 
 

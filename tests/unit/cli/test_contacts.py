@@ -91,7 +91,7 @@ def test_contacts_are_imported_added_changed_listed_and_removed(run: Run, book: 
     ]
     assert all(word in listed for word in ("Chair [1]", "Vəli", "2026-05-01", "stopped"))
     assert "Vəli" not in others
-    assert removed == (0, "agh-dere: Chair [1] is told nothing more.\n", "")
+    assert removed[:2] == (0, "agh-dere: Chair [1] is told nothing more.\n")
     assert [p.name for p in people(book)] == ["Vəli"]
     assert entries(book) == [
         ("sites.toml", "contact.add"),
@@ -100,6 +100,20 @@ def test_contacts_are_imported_added_changed_listed_and_removed(run: Run, book: 
         ("B", "contact.opt_out"),
         ("C", "contact.remove"),
     ]
+
+
+def test_who_takes_the_last_one_of_a_village_away_is_warned(run: Run) -> None:
+    run("contacts", "import")
+    words = ("--name", "E", "--role", "engineer", "--phone", "050 000 00 09")
+    run("contacts", "add", "agh-dere", *words)
+    stopped = run("contacts", "change", "1", "--stop")
+    told = run("contacts", "change", "1", "--start")
+    removed = run("contacts", "remove", "1")
+
+    warning = "agh-dere: nobody of the village is told any more: add somebody.\n"
+    assert (stopped[0], stopped[2]) == (0, warning)
+    assert (told[0], told[2]) == (0, "")
+    assert (removed[0], removed[2]) == (0, warning)
 
 
 def test_what_is_not_given_stays_and_who_stopped_can_be_told_again(run: Run, book: Book) -> None:

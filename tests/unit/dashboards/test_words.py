@@ -6,11 +6,15 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from kahriz.alert.lifecycle import Step
+from kahriz.contacts import Contact
 from kahriz.detect import Audience, Kind
 from kahriz.detect.learned import Topic, Why
+from kahriz.notify.texts import REASONS
 from kahriz.notify.texts.catalogue import LANGUAGES
 
 TEXTS = (Path(__file__).parents[3] / "dashboards" / "web" / "texts.js").read_text("utf-8")
@@ -25,6 +29,31 @@ def _faults(language: str) -> set[str]:
     source = resources.files("kahriz.notify.texts").joinpath(f"{language}.toml")
     found: dict[str, str] = tomllib.loads(source.read_text("utf-8"))["fault"]
     return set(found)
+
+
+# What alerts and texts come to: docs/http-api.md, "timeline".
+_ANSWERED = ("acknowledged", "on_site", "false_alarm")
+_OF_TEXTS = ("queued", "told", "delivered", "failed", "expired", "unknown")
+_OF_NO_ALERT = ("digest", "answer", "notice")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_has_a_word_for_all_that_happens_to_an_alert(language: str) -> None:
+    happened = (*Step, *_ANSWERED, *_OF_TEXTS, "held", "accepted")
+    wanted = {f"what_{what}" for what in happened}
+    wanted |= {f"reason_{reason}" for reason in (*REASONS, *_OF_NO_ALERT)}
+
+    assert wanted <= _words(language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_has_a_word_for_who_people_are(language: str) -> None:
+    fields = Contact.model_fields
+    wanted = {f"role_{role}" for role in get_args(fields["role"].annotation)}
+    wanted |= {f"alphabet_{alphabet}" for alphabet in get_args(fields["alphabet"].annotation)}
+
+    assert len(wanted) == 6
+    assert wanted <= _words(language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -78,7 +78,10 @@ def scene_of(
     last = messages.last_told(connection, address)
     addresses = {a for person in people for a in (person.phone, person.email) if a}
     said = understand(rest)
-    ours = messages.to_address(connection, address, now - AN_HOUR)
+    # One at the very edge of a day or an hour is not of it.
+    since_ms, hour_ms = to_ms(now - A_DAY), to_ms(now - AN_HOUR)
+    ours = messages.to_address(connection, address, now - A_DAY)
+    answers = [m for m in ours if m.reason == "answer" and m.created_at_ms > since_ms]
     scene = Scene(
         now,
         at,
@@ -95,8 +98,8 @@ def scene_of(
         ),
         frozenset(last),
         frozenset(alert.kahriz for alert in alerts.find_all(connection, last).values()),
-        # A reply at the very edge of the hour is not of it.
-        [m.text for m in ours if m.reason == "answer" and m.created_at_ms > to_ms(now - AN_HOUR)],
+        [m.text for m in answers if m.created_at_ms > hour_ms],
+        len(answers),
     )
     if said.command is Command.STOP:
         return replace(scene, everybody=contacts.list_contacts(connection))

@@ -34,6 +34,10 @@ A_TIME = 100
 PATIENCE = timedelta(minutes=10)
 """So long an answer that needs the water's figures waits for a store that is away."""
 
+IGNORED_FOR = timedelta(days=30)
+MOST_IGNORED = 10_000
+"""Strangers' texts are kept so long and so many, for who wants to know who writes."""
+
 
 class Answers:
     """Look at what people sent.
@@ -47,8 +51,8 @@ class Answers:
     store
         The water's figures.
     at
-        Called where a crash could come: ``read``, ``acted``, ``replied``, ``noted``, ``done``. For
-        tests.
+        Called where a crash could come: ``answer read``, ``answer noted``, ``answer acted``,
+        ``answer queued`` and, when all of it is written, ``answer done``. For tests.
     """
 
     def __init__(
@@ -80,7 +84,7 @@ class Answers:
             with self._book.read() as connection:
                 scene, why = self._read(connection, text, now)
             if scene is None:
-                return self._put_aside(text, why)
+                return self._put_aside(text, why, now)
             if (water := self._water(scene)) is None:
                 return False
             decision = decide(scene, water)
@@ -88,8 +92,8 @@ class Answers:
             raise
         except Exception as error:  # one text that nobody foresaw must not hold up the others
             _LOG.exception("text not understood by the service itself", extra={"text": text.id})
-            return self._put_aside(text, f"could not be looked at: {in_one_line(error)}")
-        self._at("read")
+            return self._put_aside(text, f"could not be looked at: {in_one_line(error)}", now)
+        self._at("answer read")
         return self._write(text, scene, decision, now)
 
     def _read(
@@ -117,8 +121,9 @@ class Answers:
             _LOG.warning("answered without figures", extra={"reason": in_one_line(error)})
             return Water()
 
-    def _put_aside(self, text: Inbound, why: str) -> bool:
+    def _put_aside(self, text: Inbound, why: str, now: datetime) -> bool:
         with self._book.begin() as connection:
+            inbound.forget(connection, now - IGNORED_FOR, MOST_IGNORED)
             return inbound.done(connection, text.id, command=None, outcome=why, is_ignored=True)
 
     def _write(self, text: Inbound, scene: Scene, decision: Decision, now: datetime) -> bool:
@@ -133,12 +138,12 @@ class Answers:
             )
             if not is_ours:
                 return False
-            self._at("noted")
+            self._at("answer noted")
             carry_out(connection, scene, decision, text.id)
-            self._at("acted")
+            self._at("answer acted")
             queue_reply(connection, scene, decision, text.id)
-            self._at("replied")
-        self._at("done")
+            self._at("answer queued")
+        self._at("answer done")
         _LOG.info(
             "text answered",
             extra={"text": text.id, "command": scene.said.command.value, "made": decision.outcome},

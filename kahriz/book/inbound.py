@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kahriz.book.tables import inbound
@@ -102,6 +102,14 @@ def done(
     }
     query = update(inbound).where(inbound.c.id == id, inbound.c.state == NEW).values(values)
     return connection.execute(query).rowcount == 1
+
+
+def forget(connection: Connection, before: datetime, most: int) -> int:
+    """Let go of what was ignored and came before an instant, or is not among the newest `most`."""
+    c = inbound.c
+    newest = select(c.id).where(c.state == IGNORED).order_by(c.id.desc()).offset(most).limit(1)
+    is_old = or_(c.received_at_ms < to_ms(before), c.id <= newest.scalar_subquery())
+    return connection.execute(delete(inbound).where(c.state == IGNORED, is_old)).rowcount
 
 
 def looked_at(connection: Connection, address: str, start: datetime, end: datetime) -> int:

@@ -157,13 +157,14 @@ def sums(
 ) -> tuple[dict[str, Sums], dict[str, Sums], dict[tuple[str, str], datetime]]:
     """Return texts and parts since an instant by address and by kahriz, and when each last was.
 
-    The last is by (address, kahriz). What never left does not count, nor does e-mail.
+    The last is by (address, kahriz). What never left does not count, nor does e-mail, nor an
+    answer: whoever sends texts in somebody's name must not use up what alerts may cost.
     """
     c = message.c
     query = (
         select(c.address, c.kahriz, func.count(), func.sum(c.parts), func.max(c.created_at_ms))
         .where(c.created_at_ms >= to_ms(since), c.channel == "sms")
-        .where(c.state.not_in(("expired", "failed")))
+        .where(c.state.not_in(("expired", "failed")), c.reason != "answer")
         .group_by(c.address, c.kahriz)
     )
     people: dict[str, Sums] = {}

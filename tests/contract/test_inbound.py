@@ -91,3 +91,24 @@ def test_those_that_were_looked_at_within_the_hour_are_counted(
 
     with book.read() as connection:
         assert inbound.looked_at(connection, CHAIR, AT - HOUR, AT) == counted
+
+
+def test_what_was_ignored_is_let_go_by_age_and_count(book: Book) -> None:
+    for n in range(6):
+        arrive(book, str(n), at=AT + n * HOUR)
+    with book.read() as connection:
+        ids = [text.id for text in inbound.waiting(connection, 10)]
+    for id in ids[1:]:
+        done(book, id, is_ignored=id != ids[2])
+
+    def left() -> list[int]:
+        with book.read() as connection:
+            return [ids.index(text.id) for text in inbound.list_inbound(connection)][::-1]
+
+    with book.begin() as connection:
+        assert inbound.forget(connection, AT + HOUR, 4) == 0
+        assert inbound.forget(connection, AT + HOUR, 3) == 1
+    assert left() == [0, 2, 3, 4, 5]
+    with book.begin() as connection:
+        assert inbound.forget(connection, AT + 4 * HOUR, 3) == 1
+    assert left() == [0, 2, 4, 5]

@@ -18,6 +18,9 @@ from kahriz.sites import Kahriz
 MOST_ANSWERS = 3
 """To one number, within an hour; the last says that it is."""
 
+MOST_A_DAY = 24
+"""To one number: whoever forges it must not cost a month's texts."""
+
 _QUESTIONS = (Reply.WHICH, Reply.WHICH_KAHRIZ, Reply.NOT_UNDERSTOOD)
 """Not asked again within the hour."""
 
@@ -33,6 +36,8 @@ def worded(scene: Scene, reply: Reply, person: Person, known: Known) -> tuple[Te
         return None, "not answered: wants no texts"
     if len(scene.answers) >= MOST_ANSWERS:
         return None, f"not answered: {MOST_ANSWERS} answers in an hour"
+    if scene.answers_today >= MOST_A_DAY:
+        return None, f"not answered: {MOST_A_DAY} answers in a day"
     text = render_reply(reply, person.language, person.alphabet, known)
     if reply in _QUESTIONS and any(said.startswith(text.text) for said in scene.answers):
         return None, "not asked again within an hour"

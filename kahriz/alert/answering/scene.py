@@ -42,6 +42,8 @@ class Scene:
         Alerts that the newest text to the sender told of, and their kahrizes.
     answers
         What was answered to this number within the hour, oldest first.
+    answers_today
+        How many within a day.
     everybody
         All contacts there are; looked at where somebody wants no more texts.
     """
@@ -58,6 +60,7 @@ class Scene:
     last_told: frozenset[int] = frozenset()
     last_kahrizes: frozenset[str] = frozenset()
     answers: Sequence[str] = ()
+    answers_today: int = 0
     everybody: Sequence[Person] = field(default=(), repr=False)
 
     @cached_property

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kahriz.book import contacts, inbound
+from kahriz.book import contacts, inbound, messages
 from kahriz.book.alerts import Alert
 from kahriz.detect import Kind
 from kahriz.errors import StoreUnavailable
@@ -54,6 +54,27 @@ def test_an_hour_after_the_first_of_three_answers_there_is_one_again(house: Hous
 
     house.passes(MOMENT)
     assert house.sends(CHAIR, "KOMEK") is not None
+
+
+def test_a_number_has_24_answers_in_a_day(house: House) -> None:
+    for n in range(24):
+        assert house.sends(CHAIR, f"SUS {n % 24 + 1}") is not None
+        house.passes(40 * MINUTE)
+    assert house.sends(CHAIR, "SU") is None
+    assert house.inbox()[-1].outcome.endswith("not answered: 24 answers in a day")
+
+    house.passes(8 * HOUR)
+    assert house.sends(CHAIR, "SU") is not None
+
+
+def test_answers_do_not_use_up_what_alerts_may_cost(house: House) -> None:
+    house.tells(CHAIR, house.fires())
+    house.sends(CHAIR, "1")
+    with house.book.read() as connection:
+        people, kahrizes, last = messages.sums(connection, house.now - HOUR)
+
+    assert people == {CHAIR: (1, 1)}
+    assert (kahrizes, last) == ({}, {})
 
 
 def test_an_answer_that_has_no_room_for_it_gives_way_to_it(house: House) -> None:
@@ -257,12 +278,12 @@ def _state(house: House, alert: Alert) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("text", ["1", "2", "0", "SU", "SUS 4", "DAYAN", "VEDRE 10 5", "?", "x y"])
-@pytest.mark.parametrize("place", ["read", "noted", "acted", "replied", "done"])
+@pytest.mark.parametrize("place", ["read", "noted", "acted", "queued", "done"])
 def test_a_crash_leaves_all_of_an_answer_or_nothing(tmp_path: Path, text: str, place: str) -> None:
     dies = False
 
     def at(name: str) -> None:
-        if dies and name == place:
+        if dies and name == f"answer {place}":
             raise Killed
 
     whole = House(tmp_path / "whole")

@@ -66,10 +66,12 @@ class Answers:
         self._book = book
         self._store = store
         self._at = at
+        self._is_away = False
 
     def step(self, now: datetime) -> int:
         """Look at every text that waits; return how many were done or put aside."""
         looked_at, last = 0, 0
+        self._is_away = False
         while True:
             with self._book.read() as connection:
                 texts = inbound.waiting(connection, A_TIME, after=last)
@@ -111,15 +113,16 @@ class Answers:
         if id is None:
             return Water()
         kahriz = self._kahrizes[id]
-        try:
-            if scene.said.command is Command.GAUGING:
-                return flowing_at(self._store, kahriz, scene.at)
-            return flowing(self._store, kahriz, scene.now)
-        except StoreUnavailable as error:
-            if scene.now - scene.at < PATIENCE:
-                return None
-            _LOG.warning("answered without figures", extra={"reason": in_one_line(error)})
-            return Water()
+        # One that hangs is asked once a step: behind this text an acknowledgement may wait.
+        if not self._is_away:
+            try:
+                if scene.said.command is Command.GAUGING:
+                    return flowing_at(self._store, kahriz, scene.at)
+                return flowing(self._store, kahriz, scene.now)
+            except StoreUnavailable as error:
+                self._is_away = True
+                _LOG.debug("no figures to answer with", extra={"reason": in_one_line(error)})
+        return None if scene.now - scene.at < PATIENCE else Water()
 
     def _put_aside(self, text: Inbound, why: str, now: datetime) -> bool:
         with self._book.begin() as connection:

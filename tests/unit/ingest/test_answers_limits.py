@@ -220,7 +220,10 @@ def test_a_text_that_comes_twice_is_done_once(house: House) -> None:
 class Away(MemoryStore):
     """A store that is away."""
 
+    asked = 0
+
     def series(self, datastream: DatastreamId, start: object, end: object) -> Series:
+        self.asked += 1
         raise StoreUnavailable("no answer within 15 s")
 
 
@@ -238,6 +241,20 @@ def test_the_water_is_told_when_the_store_is_back_and_others_need_not_wait(tmp_p
     house.passes(MOMENT)
     house.answers.step(house.now)
     assert house.texts()[-1].text.startswith("Ag Dere: no recent measurement of the water.")
+    house.book.close()
+
+
+def test_a_store_that_hangs_is_asked_once_a_step(tmp_path: Path) -> None:
+    store = Away()
+    house = House(tmp_path, store=store)
+    for n in range(5):
+        house.hears(CHAIR, f"SU {n}", house.now)
+        house.hears(CHAIR, f"VEDRE 10 {n + 1}", house.now)
+    house.answers.step(house.now)
+    assert store.asked == 1
+
+    house.answers.step(house.now)
+    assert store.asked == 2
     house.book.close()
 
 

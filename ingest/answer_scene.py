@@ -121,7 +121,8 @@ def _repeats(connection: Connection, text: Inbound, address: str) -> timedelta |
     if before is None or before.text.strip() != text.text.strip():
         return None
     told = messages.to_address(connection, address, before.received_at)
-    if any(message.reason != "answer" for message in told):
+    since_ms = to_ms(before.received_at)
+    if any(m.reason != "answer" and m.created_at_ms > since_ms for m in told):
         return None  # it is an answer to that
     return text.received_at - before.received_at
 

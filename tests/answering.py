@@ -81,6 +81,14 @@ def _empty_book() -> bytes:
         return file.read_bytes()
 
 
+def _book(folder: Path) -> Book:
+    folder.mkdir(exist_ok=True)
+    file = folder / "book.sqlite"
+    if not file.exists():
+        file.write_bytes(_empty_book())
+    return Book(f"sqlite:///{file}")
+
+
 class House:
     """The service's book, store and answers; `now` goes on by `passes`."""
 
@@ -90,15 +98,12 @@ class House:
         registry: Registry = REGISTRY,
         store: Store | None = None,
         at: Callable[[str], object] = lambda name: None,
+        book: Book | None = None,
     ) -> None:
         self.now = NOW
         self.registry = registry
         self.store = store or MemoryStore()
-        folder.mkdir(exist_ok=True)
-        file = folder / "book.sqlite"
-        if not file.exists():
-            file.write_bytes(_empty_book())
-        self.book = Book(f"sqlite:///{file}")
+        self.book = book or _book(folder)
         self.answers = Answers(registry, self.book, self.store, at)
         self._references = count(1)
         with self.book.begin() as connection:

@@ -286,6 +286,14 @@ def test_a_committee_silences_its_own_kahriz_for_a_while(house: House) -> None:
     assert (silence.start, silence.end) == (house.now, house.now + 24 * HOUR)
 
 
+def test_who_has_several_kahrizes_says_which_is_to_be_silent(house: House) -> None:
+    said = house.sends(ENGINEER, "SUS 4")
+
+    assert said is not None
+    assert said.startswith("Which kahriz: Barana, Velibey?")
+    assert house.silences() == []
+
+
 def test_a_silence_with_a_code_is_of_that_kind_alone(house: House) -> None:
     house.fires(kind=Kind.DROUGHT)
 
@@ -347,6 +355,18 @@ def test_when_the_last_one_leaves_the_districts_engineers_are_told(house: House)
     assert {m.text for m in notices} == {
         "Deputy has opted out: nobody is told of Ag Dere, Kend any more. Find somebody else."
     }
+
+
+def test_when_the_only_one_of_a_kahriz_was_an_engineer_the_others_are_told(
+    tmp_path: Path,
+) -> None:
+    near = place("k", "Ağ Dərə", [person("Engineer", "engineer", ENGINEER)])
+    far = place("barana", "Barana", [person("Another", "engineer", OTHER)])
+    house = House(tmp_path, Registry(kahriz=(near, far)))
+    house.sends(ENGINEER, "STOP")
+
+    assert [(m.address, m.kahriz) for m in house.texts() if m.reason == "notice"] == [(OTHER, "k")]
+    house.book.close()
 
 
 def test_an_engineer_of_another_district_is_told_where_there_is_no_nearer_one(

@@ -214,6 +214,30 @@ def test_a_text_that_comes_twice_is_done_once(house: House) -> None:
     assert len(house.texts()) == 1
 
 
+def test_however_many_wait_each_is_looked_at(house: House) -> None:
+    for n in range(205):
+        house.hears(STRANGER, f"win {n}!")
+    house.hears(CHAIR, "SU")
+
+    assert house.answers.step(house.now) == 206
+    assert [text.state for text in house.inbox()] == ["ignored"] * 205 + ["done"]
+
+
+def test_a_text_that_another_process_has_just_done_is_not_done_again(tmp_path: Path) -> None:
+    def at(name: str) -> None:
+        if name == "answer read":
+            with mine.book.begin() as connection:
+                (text,) = inbound.waiting(connection, 10)
+                inbound.done(connection, text.id, command="gauging", outcome="by the other")
+
+    mine = House(tmp_path, at=at)
+
+    assert mine.sends(CHAIR, "VEDRE 10 5") is None
+    assert mine.gaugings() == []
+    assert mine.inbox()[0].outcome == "by the other"
+    mine.book.close()
+
+
 # ---- the store is away, or one text is not foreseen
 
 

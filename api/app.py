@@ -30,6 +30,7 @@ from api.routes import (
     gateways,
     gaugings,
     health,
+    inbound,
     kahrizes,
     latest,
     messages,
@@ -98,7 +99,7 @@ def create_app(
     app.add_middleware(RequestCounts, metrics=service.metrics)
     app.add_middleware(HeadAsGet, never_ending=events.PATH)
     measured = (kahrizes, water, detection, datastreams, latest)
-    told = (alerts, messages, contacts, silences, gaugings, people)
+    told = (alerts, messages, contacts, silences, gaugings, inbound, people)
     beside = (gateways, devices, events, health, metrics, docs)
     for module in (*measured, *told, *beside):
         app.include_router(module.router)

@@ -52,6 +52,18 @@ _SILENCE = {
     "note": "new SIM",
     "by": "Aydin",
 }
+_INBOUND = {
+    "id": 4,
+    "received_at": "2026-11-21T20:00:00Z",
+    "gateway": "gammu",
+    "address": "+9945******01",
+    "text": "1",
+    "state": "done",
+    "command": "acknowledge",
+    "outcome": "K7 acknowledged",
+    "kahriz": "agh-dere",
+    "alert": 12,
+}
 _WORKS = {
     "id": 1,
     "kahriz": "agh-dere",
@@ -242,6 +254,33 @@ class NewGauging(BaseModel):
     volume_l: float = Field(ge=LITRES[0], le=LITRES[1])
     seconds: list[Seconds] = Field(min_length=1, max_length=MOST_TRIALS)
     by: Name
+
+
+class InboundText(BaseModel):
+    """A text that somebody sent, and what was made of it.
+
+    ``command``: what it was taken for; null: nobody looked at it. ``text`` is null where nobody is
+    answered, for those who only read: a stranger may have written anything.
+    """
+
+    model_config = _shape(**_INBOUND)
+    id: int
+    received_at: Time
+    gateway: str
+    address: str
+    text: str | None
+    state: Literal["new", "done", "ignored"]
+    command: str | None
+    outcome: str
+    kahriz: str | None
+    alert: int | None
+
+
+class Inbox(BaseModel):
+    """What people sent, the newest first."""
+
+    model_config = _shape(texts=[_INBOUND])
+    texts: list[InboundText]
 
 
 class AuditEntry(BaseModel):

@@ -7,6 +7,7 @@ from kahriz.alert.preview import Preview
 from kahriz.book.audit import Entry
 from kahriz.book.contacts import Person
 from kahriz.book.gaugings import Gauging
+from kahriz.book.inbound import IGNORED, Inbound
 from kahriz.book.maintenance import Works
 from kahriz.book.silences import Silence
 from kahriz.clock import iso
@@ -33,6 +34,23 @@ def contact(person: Person, *, is_whole: bool) -> Shape:
 
 def _shown(address: str | None, *, is_whole: bool) -> str | None:
     return address if address is None or is_whole else masked(address)
+
+
+def inbound_text(each: Inbound, *, is_whole: bool) -> Shape:
+    """Return one text that came in; of what is ignored only its address, to those who read."""
+    is_shown = is_whole or each.state != IGNORED
+    return {
+        "id": each.id,
+        "received_at": iso(each.received_at),
+        "gateway": each.gateway,
+        "address": _shown(each.address, is_whole=is_whole),
+        "text": each.text if is_shown else None,
+        "state": each.state,
+        "command": each.command,
+        "outcome": each.outcome,
+        "kahriz": each.kahriz,
+        "alert": each.alert_id,
+    }
 
 
 def silence(each: Silence) -> Shape:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.allowance import Allowance
+from ingest.answers import Answers
 from ingest.ballast import MB, Ballast
 from ingest.clocks import Clocks, keep_in, recall_from
 from ingest.gate import Gate
@@ -200,6 +201,7 @@ class Worker:
         sender = Sender(self._book, self._notifiers, self._at)
         sender.recover(self._clock())
         listening = Listening(self._book, self._notifiers)
+        answers = Answers(self._registry, self._book, self._store, self._at)
 
         def troubles(now: datetime) -> list[GatewayTrouble]:
             return [*listening.troubles(), *sender.troubles(now)]
@@ -217,6 +219,7 @@ class Worker:
             "teller": (_once_a_time(lambda: teller.step(self._clock())), 1.0, _never),
             "sender": (_once_a_time(lambda: sender.step(self._clock())), 0.3, _never),
             "gateways": (_once_a_time(gateways), 1.0, _never),
+            "answers": (_once_a_time(lambda: answers.step(self._clock())), 0.5, _never),
         }
 
     def _is_flooded(self) -> bool:

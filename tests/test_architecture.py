@@ -77,6 +77,7 @@ PURE = (
     "kahriz/alert/works.py",
     "kahriz/alert/telling/*",
     "kahriz/alert/answer.py",
+    "kahriz/alert/answering/*",
     "kahriz/alert/preview.py",
 )
 IMPURE_MODULES = {

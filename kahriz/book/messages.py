@@ -157,13 +157,14 @@ def sums(
 ) -> tuple[dict[str, Sums], dict[str, Sums], dict[tuple[str, str], datetime]]:
     """Return texts and parts since an instant by address and by kahriz, and when each last was.
 
-    The last is by (address, kahriz). What never left does not count, nor does e-mail.
+    The last is by (address, kahriz). What never left does not count, nor does e-mail, nor an
+    answer: whoever sends texts in somebody's name must not use up what alerts may cost.
     """
     c = message.c
     query = (
         select(c.address, c.kahriz, func.count(), func.sum(c.parts), func.max(c.created_at_ms))
         .where(c.created_at_ms >= to_ms(since), c.channel == "sms")
-        .where(c.state.not_in(("expired", "failed")))
+        .where(c.state.not_in(("expired", "failed")), c.reason != "answer")
         .group_by(c.address, c.kahriz)
     )
     people: dict[str, Sums] = {}
@@ -194,6 +195,36 @@ def note(connection: Connection, message_id: int, rows: Iterable[Mapping[str, An
     values = [{**row, "message_id": message_id} for row in rows]
     if values:
         connection.execute(insert(notified), values)
+
+
+def to_address(connection: Connection, address: str, since: datetime) -> list[OutboxMessage]:
+    """Return the texts written to an address since an instant, the oldest first."""
+    c = message.c
+    query = select(message).where(c.address == address, c.created_at_ms >= to_ms(since))
+    rows = connection.execute(query.order_by(c.created_at_ms, c.id)).mappings()
+    return [OutboxMessage(**row) for row in rows]
+
+
+def last_told(connection: Connection, address: str) -> set[int]:
+    """Return the alerts that the newest text to an address tells of, one that left or still may."""
+    c = notified.c
+    newest = (
+        select(c.message_id)
+        .join(message, message.c.id == c.message_id)
+        .where(c.address == address, message.c.state.not_in(("expired", "failed")))
+        .order_by(c.at_ms.desc(), c.message_id.desc())
+        .limit(1)
+    )
+    return set(
+        connection.scalars(select(c.alert_id).where(c.message_id == newest.scalar_subquery()))
+    )
+
+
+def withdraw_all(connection: Connection, address: str, why: str) -> int:
+    """Expire all that waits for an address; return how many texts."""
+    c = message.c
+    query = update(message).where(c.address == address, c.state == "queued")
+    return connection.execute(query.values(state="expired", error=why)).rowcount
 
 
 def withdraw(connection: Connection, alert: int, reason: str, why: str) -> int:

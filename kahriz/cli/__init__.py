@@ -28,6 +28,7 @@ _COMMANDS: tuple[str, ...] = (
     "maintenance",
     "silences",
     "contacts",
+    "sms",
 )
 
 

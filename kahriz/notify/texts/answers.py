@@ -50,6 +50,8 @@ class Reply(StrEnum):
     SILENCE_REFUSED = "silence_refused"
     WHICH = "which"
     """Several alerts are open, and the answer names none."""
+    WHICH_KAHRIZ = "which_kahriz"
+    """The sender is told of several, `alerts`, and the answer names none."""
     NONE_OPEN = "none_open"
     NOT_UNDERSTOOD = "not_understood"
     TOO_MANY = "too_many"
@@ -64,6 +66,7 @@ OF_ALL = frozenset(
         Reply.GAUGING_REFUSED,
         Reply.SILENCE_REFUSED,
         Reply.WHICH,
+        Reply.WHICH_KAHRIZ,
         Reply.NONE_OPEN,
         Reply.NOT_UNDERSTOOD,
         Reply.TOO_MANY,
@@ -90,9 +93,10 @@ class Known:
     """What an answer or a notice may name; None or empty: not known, and not said.
 
     ``code`` and ``kahriz`` head an answer that is about one, ``code`` a notice. ``alerts`` are the
-    codes of what is open, each perhaps with its kahriz's name (``K7 Barana``); None: not looked at.
-    ``litres``, ``seconds`` (the mean), ``gauged_lps`` and ``rated_lps`` (what the weir says) are of
-    a gauging. ``count`` and ``limit`` are SMS. ``cause`` is why a gateway is dead, in its words.
+    codes of what is open, each perhaps with its kahriz's name (``K7 Barana``), or names of kahrizes
+    alone; None: not looked at. ``litres``, ``seconds`` (the mean), ``gauged_lps`` and ``rated_lps``
+    (what the weir says) are of a gauging. ``count`` and ``limit`` are SMS. ``cause`` is why a
+    gateway is dead, in its words.
     """
 
     zone: ZoneInfo

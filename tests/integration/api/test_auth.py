@@ -27,6 +27,7 @@ READS = [
     f"{V1}/kahrizes/agh-dere/maintenance",
     f"{V1}/kahrizes/agh-dere/texts",
     f"{V1}/gaugings",
+    f"{V1}/inbound",
     f"{V1}/devices",
     f"{V1}/events",
     "/metrics",

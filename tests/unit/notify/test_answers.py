@@ -299,6 +299,8 @@ def test_the_documentation_shows_what_is_answered(
 ) -> None:
     if what == "reply":
         known = replace(KNOWN, rated_lps=0.84) if name == Reply.GAUGED else KNOWN
+        if name == Reply.WHICH_KAHRIZ:
+            known = replace(KNOWN, alerts=("Vəlibəy", "Barana"))
         assert render_reply(Reply(name), language, "folded", known).text == text
     else:
         known = replace(KNOWN, code="")

@@ -1,0 +1,46 @@
+"""What people sent, and what was made of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import shapes_people as shapes
+from api.answers import JSONAnswer
+from api.auth import Reader
+from api.deps import ServiceDep
+from api.documented import READ, problems
+from api.routes import PREFIX
+from api.schemas_people import Inbox
+from kahriz.book import inbound
+
+router = APIRouter(prefix=PREFIX, tags=["people"])
+
+
+class InboundQuery(BaseModel):
+    """Which texts."""
+
+    model_config = ConfigDict(extra="forbid")
+    state: Literal["new", "done", "ignored"] | None = Field(
+        None, description="Not looked at yet; done; strangers, floods and machines."
+    )
+    kahriz: str | None = Field(None, description="Only about this one.", examples=["agh-dere"])
+    limit: int = Field(100, ge=1, le=1000, examples=[100])
+
+
+@router.get("/inbound", response_model=Inbox, responses=READ | problems(404, 422))
+async def list_inbound(
+    query: Annotated[InboundQuery, Query()], service: ServiceDep, caller: Reader
+) -> JSONAnswer:
+    """Return what people sent, the newest first; numbers are whole with write scope alone."""
+    if query.kahriz is not None:
+        service.registry.find(query.kahriz)
+    found = await service.reads.book(
+        lambda book: inbound.list_inbound(
+            book, state=query.state, kahriz=query.kahriz, limit=query.limit
+        )
+    )
+    is_whole = caller.sees_addresses
+    return JSONAnswer({"texts": [shapes.inbound_text(t, is_whole=is_whole) for t in found]})

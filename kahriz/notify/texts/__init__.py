@@ -79,6 +79,10 @@ class Facts:
     can_answer: bool = False
 
 
+_OWN = ("what", "short", "do", "keep_out", "whom", "now", "figures")
+"""What the texts of `[any.*]` take from their kind."""
+
+
 def reasons(kind: str) -> tuple[str, ...]:
     """Return the reasons there are texts of a kind for; what has no figure gets no worse."""
     has_figure = bool(catalogue("en")[kind]["now"])
@@ -129,7 +133,9 @@ def _says(words: Mapping[str, Any], kind: str, reason: str, language: str) -> Se
 def _headed(
     wordings: Sequence[str], head: str, head_short: str, figures: Mapping[str, str]
 ) -> Iterator[str]:
-    yield from (head + wording for wording in wordings)
+    # The last wording leaves out that nobody may go down: the village's name gives way before.
+    is_last_safe = not figures["keep_out"]
+    yield from (head + wording for wording in (wordings if is_last_safe else wordings[:-1]))
     short = head_short.format_map(figures)
     yield from (short + wording for wording in wordings)
     for name in cut_names(figures["kahriz"]):
@@ -164,7 +170,7 @@ def _figures(facts: Facts, words: Mapping[str, Any], kind: str) -> dict[str, str
         "answer": words["answer"] if facts.can_answer else "",
         "answer_short": words["answer_short"] if facts.can_answer else "",
     }
-    own = {name: words[kind][name] for name in ("what", "short", "do", "whom", "now", "figures")}
+    own = {name: words[kind][name] for name in _OWN}
     # A kind's own words name figures in turn; what lacks one is not said.
     said = {k: v.format_map(figures) if is_known(v, figures) else "" for k, v in own.items()}
     return figures | said | {"what": said["what"] or said["short"]}

@@ -69,6 +69,8 @@ def extended(text: Text, ends: Iterable[str], alphabet: str) -> Text:
 
 
 def _text(wording: str, alphabet: str) -> Text:
+    # What a kind is called may end a sentence by itself: "artezian?".
+    wording = wording.replace("?.", "?").replace("!.", "!")
     text = fold(wording) if alphabet == "folded" else wording
     return Text(text, encoding(text), parts(text))
 

@@ -95,7 +95,8 @@ def test_every_text_fits_and_says_what_it_has_to(
             assert text.encoding == "gsm7"
         else:
             assert kahriz.name in text.text
-            assert kahriz.village in text.text
+            # Where nobody may go down, that comes before the village's name.
+            assert kahriz.village in text.text or KEEP_OUT.search(text.text)
 
 
 # As long as the registry lets them be, in letters GSM-7 does not know.
@@ -205,6 +206,29 @@ def test_the_next_in_line_is_told_for_how_long_nobody_answered(kind: Kind, langu
     text = render(kind, "escalated", language, "folded", facts(AGH_DERE)).text
 
     assert re.search(r"\b30 (deqiqe|deq|min)", text)
+
+
+KEEP_OUT = re.compile("düş?s?m[eə]yin|[Kk]eep out|[Нн]е спускайтесь|[Nn]e spuskaites")
+
+
+@pytest.mark.parametrize("kahriz", [kahriz.id for kahriz in REGISTRY.kahriz])
+@pytest.mark.parametrize("alphabet", ["folded", "full"])
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("reason", ["first", "worse", "repeat", "escalated"])
+@pytest.mark.parametrize("kind", [Kind.BLOCKAGE, Kind.SURGE])
+def test_nobody_is_sent_to_a_shaft_in_danger_without_being_told_to_keep_out(
+    kind: Kind, reason: str, language: str, alphabet: str, kahriz: str
+) -> None:
+    known = replace(facts(REGISTRY.find(kahriz)), can_answer=True)
+
+    assert KEEP_OUT.search(render(kind, reason, language, alphabet, known).text)
+
+
+def test_no_sentence_ends_twice() -> None:
+    for kind, reason, language in product(Kind, ("first", "repeat"), LANGUAGES):
+        text = render(kind, reason, language, "full", facts(AGH_DERE)).text
+        assert "?." not in text
+        assert "!." not in text
 
 
 def test_who_was_told_is_named_where_there_is_room() -> None:

@@ -118,6 +118,7 @@ def test_within_a_minute_there_is_water_one_alert_and_one_text_a_contact(
 def test_a_second_start_goes_on_where_the_first_one_stopped(tmp_path: Path) -> None:
     with running(tmp_path / "state", "--speed", "600") as first:
         wait_until(lambda: len(alerts(first, "firing")) == 1, "the collapse is an alert", 60)
+        wait_until(lambda: bool(first.get("/api/v1/messages")["messages"]), "it is told", 30)
         before = first.get("/api/v1/kahrizes")["now"]
         first.process.send_signal(signal.SIGTERM)
         assert first.process.wait(30) == 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kahriz.alert.answering.replies import known_of
 from kahriz.alert.answering.scene import Scene, Tell
-from kahriz.book.contacts import Person
+from kahriz.book.contacts import Person, is_village_told
 from kahriz.notify.texts.answers import Notice, render_notice
 
 
@@ -26,13 +26,8 @@ def notices(scene: Scene) -> Iterator[Tell]:
 
 
 def _is_last(leaving: Person, left: Sequence[Person]) -> bool:
-    """Return whether nobody stays who is told: of a committee's member, nobody of the committee.
-
-    Who has only an e-mail address reads it some day: that is enough for an engineer alone.
-    """
-    if leaving.role == "engineer":
-        return not left
-    return not any(p.role != "engineer" and p.phone is not None for p in left)
+    """Return whether nobody stays who is told: of a committee's member, nobody of the village."""
+    return not left if leaving.role == "engineer" else not is_village_told(left)
 
 
 def _engineers(scene: Scene, kahriz: str, left: Sequence[Person]) -> list[Person]:

@@ -134,7 +134,8 @@ def _headed(
     wordings: Sequence[str], head: str, head_short: str, figures: Mapping[str, str]
 ) -> Iterator[str]:
     # The last wording leaves out that nobody may go down: the village's name gives way before.
-    is_last_safe = not figures["keep_out"]
+    keep_out = figures["keep_out"]
+    is_last_safe = not keep_out or not any(keep_out in wording for wording in wordings)
     yield from (head + wording for wording in (wordings if is_last_safe else wordings[:-1]))
     short = head_short.format_map(figures)
     yield from (short + wording for wording in wordings)

@@ -90,7 +90,7 @@ def report(past: Past, start: datetime, end: datetime) -> str:
     first, last = (at.astimezone(zone).date().isoformat() for at in (start, end))
     lines = [
         f"{kahriz.id}: {first} to {last}: {len(past.told)} alerts, {texts} SMS"
-        f" to {len({c.phone for c in kahriz.contact if c.phone})} contacts"
+        " if whoever is called first answers"
     ]
     for told in past.told:
         until = "still on" if told.until is None else f"until {_local(told.until, zone)}"

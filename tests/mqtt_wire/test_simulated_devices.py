@@ -33,10 +33,11 @@ def test_nine_devices_deliver_a_backlog_through_cuts_to_the_letter(
             proxy.cut_after("client", 9000)
             with house.run("firmware_sim", *arguments):
                 wait_until(lambda: counts(ledger).acked > 0, "the devices are heard")
+                # A line that is cut before its answer makes a device try the other version.
+                wait_until(lambda: _n_connected(proxy) == 9, "every device is there")
                 proxy.cut()
                 wait_until(lambda: 0 <= counts(ledger).behind < 9 < counts(ledger).acked, "all")
                 wait_until(lambda: _n_connected(proxy) == 9, "every device is back")
-    # A line that is cut before its answer makes a device try the other version once.
     last = {c.client.client_id: c.client for c in proxy.connections if c.client.client_id}
 
     assert proxy.findings == []

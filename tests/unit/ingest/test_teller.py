@@ -242,8 +242,8 @@ ACTS = st.sampled_from(["wait", "fire", "end", "again", "answer", "crash", "rest
 
 
 @seed(20261125)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(acts=st.lists(st.tuples(ACTS, st.integers(1, 90)), max_size=25))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(acts=st.lists(st.tuples(ACTS, st.integers(1, 90)), max_size=15))
 def test_whatever_happens_nothing_is_told_twice_and_nothing_that_lasts_is_forgotten(
     acts: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -168,7 +168,7 @@ class Findings:
         evidence |= self._left(week)
         words = (
             f"Last week {week:.1f} L/s: {100 * fall:.0f} % less than three weeks before,"
-            f" {100 * below:.0f} % below the mean of 75 days."
+            f" {100 * below:.0f} % below the mean of eleven weeks."
         )
         return self._detection(Kind.DROUGHT, season.since, evidence, [words], key)
 

@@ -141,7 +141,7 @@ class Findings:
 
     def _leak(self, at: int, outlet: Outlet, station: Station, key: str) -> Detection:
         losses = station.losses
-        share = -math.expm1(-losses.loss) if losses.loss == losses.loss else 0.0
+        share = -math.expm1(-losses.worst) if losses.worst == losses.worst else 0.0
         evidence: Evidence = {
             "loss": round(share, 4),
             "limit": round(-math.expm1(-losses.limit), 4) if losses.limit == losses.limit else 0.0,

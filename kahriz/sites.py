@@ -238,7 +238,8 @@ class Detect(BaseModel):
     loss: float = Field(0.045, gt=0, lt=1)
     """Part of the water lost on the way to the village, beyond the usual."""
     drought: float = Field(0.14, gt=0, lt=1)
-    """Part of the flow lost in three weeks, being below the mean of 75 days."""
+    """Part of the flow lost in three weeks, being below the mean of eleven; four fifths of it
+    where the water was steady before."""
     battery_v: float = Field(0.3, gt=0)
     """Fall of a battery's mean day [V]."""
 

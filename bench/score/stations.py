@@ -26,7 +26,7 @@ from firmware_sim.trouble import TROUBLES, Trouble
 from firmware_sim.world import World
 from kahriz import plugins
 
-DEV_SEEDS = (11, 12, 13)
+DEV_SEEDS = (11, 12, 13, 14, *range(31, 46))
 """Look at these as often as you like."""
 REPORT_SEEDS = (901, 902, 903, 904, 905)
 """What is reported; never tuned on."""

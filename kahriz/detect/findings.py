@@ -141,7 +141,7 @@ class Findings:
 
     def _leak(self, at: int, outlet: Outlet, station: Station, key: str) -> Detection:
         losses = station.losses
-        share = -math.expm1(-losses.loss) if losses.loss == losses.loss else 0.0
+        share = -math.expm1(-losses.worst) if losses.worst == losses.worst else 0.0
         evidence: Evidence = {
             "loss": round(share, 4),
             "limit": round(-math.expm1(-losses.limit), 4) if losses.limit == losses.limit else 0.0,
@@ -168,7 +168,7 @@ class Findings:
         evidence |= self._left(week)
         words = (
             f"Last week {week:.1f} L/s: {100 * fall:.0f} % less than three weeks before,"
-            f" {100 * below:.0f} % below the mean of 75 days."
+            f" {100 * below:.0f} % below the mean of eleven weeks."
         )
         return self._detection(Kind.DROUGHT, season.since, evidence, [words], key)
 

@@ -170,7 +170,10 @@ class Gallery:
             station = _of(state.station, outlet.site.id, Station)
             names = _streams(self.kahriz, outlet)
             tick = Tick(at, *(values.get(name, NAN) for name in names))
-            station.step(tick, self.kahriz.detect, self._doubt(outlet, tick.flow))
+            night = state.night.get(names[2])
+            is_losing = night is not None and night.standing is not None
+            doubt = self._doubt(outlet, tick.flow)
+            station.step(tick, self.kahriz.detect, doubt, is_losing=is_losing)
         for name, (_, prop) in self._channels.items():
             channel = _of(state.channel, name, partial(Channel, prop is Property.DISCHARGE))
             channel.take(at, values.get(name, NAN))

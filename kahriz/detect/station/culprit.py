@@ -10,7 +10,7 @@ from __future__ import annotations
 from kahriz.detect.station.channel import HOUR
 from kahriz.detect.station.losses import Losses
 from kahriz.detect.station.season import Season
-from kahriz.detect.station.verdict import BLOCKAGE, FLOW, STAGE
+from kahriz.detect.station.verdict import BLOCKAGE, FLOW, STAGE, SURE_STAGE_M
 from kahriz.detect.station.window import NAN, median
 
 UNKNOWN = "unknown"
@@ -50,9 +50,16 @@ def culprit(
             # A gallery that slowly fills up raises the level before the flow falls.
             return STAGE, (96 if is_higher else 24) * HOUR
     # No word from the village: a meter that says too little falls by all of it.
-    if is_higher and 0.7 * error < trend < -_FALLS and not risen(season, level) < 0.3 * off:
+    if is_higher and trend < -_FALLS and _is_raised(off, error, trend, risen(season, level)):
         return BLOCKAGE, 6 * HOUR
     return UNKNOWN, 48 * HOUR
+
+
+def _is_raised(off: float, error: float, trend: float, rise: float) -> bool:
+    """Return whether the level rose by itself [m], and does not only look high for the flow."""
+    if 0.3 * off > SURE_STAGE_M:
+        return rise > SURE_STAGE_M
+    return 0.7 * error < trend and not rise < 0.3 * off
 
 
 def against_trend(season: Season, flow: float) -> float:
@@ -68,6 +75,9 @@ def against_trend(season: Season, flow: float) -> float:
 
 
 def risen(season: Season, level: float) -> float:
-    """Return how much higher a level is than in the two weeks before [m]; NaN where not known."""
-    known = [value for value in season.level[-14:] if value == value]
+    """Return how much higher a level is than in the last two weeks of it [m]; NaN: not known.
+
+    Of the days on which it was believed: while it is under suspicion none are added.
+    """
+    known = [value for value in season.level if value == value][-14:]
     return level - median(known) if len(known) >= 8 else NAN

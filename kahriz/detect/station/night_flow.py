@@ -21,6 +21,7 @@ Source: minimum night flow as in water industry practice; the sum is that of Pag
 
 from __future__ import annotations
 
+import math
 from statistics import fmean, median
 from typing import Any, Self
 
@@ -50,6 +51,9 @@ _ONE_NIGHT = 3.0  # times the noise at most: one night alone tells nothing
 _OVER_NIGHTS = 3
 _RELEASE = 14 * _DAY
 _SETTLES = 7  # nights
+_MORE = 0.5  # of what the night's share grew by has to be the night's own
+_SURELY = 1.0  # times a night's scatter
+_NIGHTS = 10
 
 
 class Loss(msgspec.Struct):
@@ -104,6 +108,10 @@ class NightFlow(msgspec.Struct):
     lately: list[float] = []
     fell_for: int = 0
     settling: int = 0
+    usual_lps: float = 0.0
+    scatter_lps: float = 0.0
+    grown: list[tuple[float, float]] = []
+    doubted: int = 0
     standing: Loss | None = None
 
     @classmethod
@@ -172,9 +180,19 @@ class NightFlow(msgspec.Struct):
             return
         if self.nights <= LEARNS or abs(lost) < _OUTLIER * self._sigma():
             self._learn(weekday, share - people, lost)
+        self.grown.append((night_lps - (self.usual_lps or night_lps), (share - people) * day_lps))
         if self.nights > LEARNS and self._grows(at, lost):
             self.standing = Loss(at, self.began_ms, night_lps, people * day_lps, lost)
             self.lately = []
+        if self.above < self._sigma():
+            self._learn_night(night_lps)
+            self.grown = []
+
+    def _learn_night(self, night_lps: float) -> None:
+        """Learn what flows in a night before its share began to grow."""
+        off = night_lps - (self.usual_lps or night_lps)
+        self.usual_lps = night_lps - off + off / _NIGHTS
+        self.scatter_lps += (abs(off) * _TO_SIGMA - self.scatter_lps) / _NIGHTS
 
     def _sigma(self) -> float:
         return max(_LEAST_NOISE, _LEAST_NOISE if self.noise is None else self.noise)
@@ -187,6 +205,14 @@ class NightFlow(msgspec.Struct):
         self.noise_nights = min(self.noise_nights + 1, _NOISE_OVER)
         known = noise if self.noise is None else self.noise
         self.noise = known + (noise - known) / self.noise_nights
+
+    def _is_more(self) -> bool:
+        """Return whether the night's own flow may have grown, since its share has."""
+        n = len(self.grown)
+        if n > _SETTLES:
+            return True  # who left, left within a day; and the season has moved on meanwhile
+        risen = fmean(lps for lps, _ in self.grown) + _SURELY * self.scatter_lps / math.sqrt(n)
+        return risen > _MORE * fmean(needed for _, needed in self.grown)
 
     def _grows(self, at: int, lost: float) -> bool:
         """Return whether more is lost than chance explains, this night and those before."""
@@ -208,7 +234,16 @@ class NightFlow(msgspec.Struct):
             # Less than ever: what was lost before, and taken for normal, has been found.
             self._rebase(fmean(self.lately[-self.fell_for :]))
             self.settling = _SETTLES
-        return self.above > _DECIDES_AT * sigma
+        if self.above <= _DECIDES_AT * sigma:
+            self.doubted = 0
+            return False
+        is_more = self._is_more()
+        self.doubted = 0 if is_more else self.doubted + 1
+        if self.doubted == _OVER_NIGHTS:
+            # Less flows by day: people's habits have changed, or somebody who drew then has left.
+            self._rebase(fmean(self.lately[-_OVER_NIGHTS:]))
+            self.settling = _SETTLES
+        return is_more
 
     def _follow(self, at: int, lost: float) -> None:
         """Judge a night while a loss stands: whether it is over, or has become normal."""
@@ -226,6 +261,7 @@ class NightFlow(msgspec.Struct):
 
     def _rebase(self, by: float) -> None:
         self.usual += by
+        self.doubted = 0
         self.above = self.below = 0.0
         self.fell_for = 0
         self.lately = []

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from kahriz.detect.station.window import NAN, Window
 
 _STEPS = 96  # a day
-_SPAN = 75
-NEEDS = 45
 WEEK = 7
+NEEDS = 45
 _BELOW = 0.03
+_A_WEEK = 0.03
 _LEVEL_FALL_M = 0.005
+_CALM, _BEYOND = 0.8, 1.2
+_WEEKS = 11
+_SPAN = _WEEKS * WEEK
 _LEAST_READINGS = 12  # half a day of a device that speaks once an hour
 
 
 class Season(msgspec.Struct):
     """Daily medians of flow [ln L/s] and level [m] of days without trouble.
 
-    A drought is water that is below the mean of the 75 days before and goes on falling: by 14 % in
-    three weeks, and in five. A recession after a wet season falls as fast, but from above the mean;
-    a dry season of every year falls slower.
+    A drought is water that is below the mean of the eleven weeks before and goes on falling, week
+    by week: by 14 % in three weeks, and in five; by 11 % where no other three weeks of those
+    changed the water nearly as much. A recession after a wet season falls as fast, but from above
+    the mean; a dry season of every year falls slower. Rain raises the water for days over what the
+    ground gives; so weeks are compared by their low days.
 
     Attributes
     ----------
     below
-        The last week's mean below that of the 75 days [ln]; NaN while unknown.
+        The last week's mean below that of all eleven [ln]; NaN while unknown.
     fall
         The last week's mean below that of three weeks earlier [ln].
     is_drought
@@ -60,11 +67,27 @@ class Season(msgspec.Struct):
         if self.is_drought:
             self.is_drought = not (self.below < 0 or self.fall < -0.05)
             return
-        longer = self._mean(self.flow, day - 6 * WEEK, day - 5 * WEEK) - week
         self.is_drought = (
-            self.below > _BELOW and self.fall > least and longer > least and self._level_fell(day)
+            self._mean(self.flow, day - _SPAN, day - WEEK) - self._low(day) > _BELOW
+            and self._falls(day, least)
+            and self._level_fell(day)
         )
         self.since = _STEPS * (day - 3 * WEEK)
+
+    def _falls(self, day: int, least: float) -> bool:
+        """Return whether the water of the low days falls week by week, and further than usual."""
+        low = [self._low(day - WEEK * weeks) for weeks in range(_WEEKS)]
+        if not all(low[i + 1] - low[i] > _A_WEEK for i in range(3)):
+            return False
+        changes = [abs(before - after) for after, before in zip(low[3:], low[6:], strict=False)]
+        usual = max((change for change in changes if change == change), default=math.inf)
+        limit = min(least, max(_CALM * least, _BEYOND * usual))
+        return low[3] - low[0] > limit and low[5] - low[0] > limit
+
+    def _low(self, day: int) -> float:
+        """Return the lower quartile of the days of the week up to `day`; NaN with under three."""
+        kept = sorted(self._of(self.flow, day - WEEK, day))
+        return kept[len(kept) // 4] if len(kept) >= 3 else NAN
 
     def _level_fell(self, day: int) -> bool:
         if not any(level == level for level in self.level):
@@ -74,12 +97,12 @@ class Season(msgspec.Struct):
 
     def _mean(self, values: list[float], after: int, until: int) -> float:
         """Return the mean of the days in (after, until]; NaN where under three are known."""
-        kept = [
-            value
-            for day, value in zip(self.days, values, strict=True)
-            if after < day <= until and value == value
-        ]
+        kept = self._of(values, after, until)
         return _mean(kept) if len(kept) >= 3 else NAN
+
+    def _of(self, values: list[float], after: int, until: int) -> list[float]:
+        days = zip(self.days, values, strict=True)
+        return [value for day, value in days if after < day <= until and value == value]
 
     def forget(self) -> None:
         """Learn anew."""

@@ -25,7 +25,7 @@ _FOLLOWS = 0.4
 _STAYS = 0.6
 _CLEAR = 0.35
 # What is normal moves on while a trouble lasts: by day [ln, m, m].
-_FLOW_A_DAY, _STAGE_A_DAY, _OFF_A_DAY = 0.012, 0.003, 0.0004
+FLOW_MOVES_A_DAY, _STAGE_A_DAY, _OFF_A_DAY = 0.012, 0.003, 0.0004
 
 
 class Side(NamedTuple):
@@ -97,7 +97,7 @@ def verdict(scene: Scene) -> str:
         return _level_alone(scene) if scene.stage.is_known else ""
     joint = (
         max(log_fall(scene.least.fall), 4 * scene.flow.spread, scene.doubt)
-        + _FLOW_A_DAY * scene.age
+        + FLOW_MOVES_A_DAY * scene.age
     )
     if not scene.stage.is_known:
         return _blind(scene, follow, joint)

@@ -15,6 +15,7 @@ from kahriz.detect.station.verdict import (
     DECLINE,
     DOUBT,
     FLOW,
+    FLOW_MOVES_A_DAY,
     OVERABSTRACTION,
     STAGE,
     SURE_STAGE_M,
@@ -193,6 +194,8 @@ class Water(msgspec.Struct):
             return
         if kind == STAGE and trouble.kind == BLOCKAGE and _is_still_short(scene):
             kind = BLOCKAGE
+        if trouble.kind == STAGE and kind in ("", DOUBT) and _falls_alone(scene):
+            kind = DECLINE  # whatever a level says that was not believed before
         if kind in (STAGE, DOUBT) and not trouble.is_instrument:
             kind = ""  # the flow is back; that the level is not yet is no news
         if kind == DECLINE and trouble.kind == OVERABSTRACTION:
@@ -267,7 +270,7 @@ class Water(msgspec.Struct):
                 trouble.kind = OVERABSTRACTION
                 self.held.drop()
         if flow == flow and stage == stage and self.curve.is_known:
-            self._off_the_curve(at, flow, stage, losses, season, least.off_curve_m)
+            self._off_the_curve(at, flow, stage, losses, season, least)
 
     def _off_the_curve(
         self,
@@ -276,7 +279,7 @@ class Water(msgspec.Struct):
         stage: float,
         losses: Losses,
         season: Season,
-        least_m: float,
+        least: Detect,
     ) -> None:
         off = self.curve.off(flow, stage)
         if self.is_calm:
@@ -289,11 +292,11 @@ class Water(msgspec.Struct):
             return
         self.slow_off = median([entry[1] for entry in self.half_day])
         usual = median([entry[2] for entry in self.half_day])
-        limit = max(least_m, 5 * self.curve.doubt(usual))
+        limit = max(least.off_curve_m, 5 * self.curve.doubt(usual))
         if self.trouble is None:
             self._suspect(at, usual, limit, losses, season)
         else:
-            self._reconsider(at, usual, limit, self.trouble, losses, season)
+            self._reconsider(at, usual, limit, self.trouble, losses, season, least)
 
     def _slow_level(self, flow: float) -> float:
         return self.slow_off + self.curve.level(flow)
@@ -320,8 +323,11 @@ class Water(msgspec.Struct):
         trouble: Trouble,
         losses: Losses,
         season: Season,
+        least: Detect,
     ) -> None:
-        if trouble.kind == STAGE and self.slow_off > limit:
+        # What jumped is an instrument, unless the flow has fallen since by as much as matters.
+        is_likely = trouble.is_slow or not flow - trouble.flow[0] > -log_fall(least.fall)
+        if trouble.kind == STAGE and self.slow_off > limit and is_likely:
             kind, needed = culprit(
                 self.slow_off, self.curve.rise(flow), flow, self._slow_level(flow), losses, season
             )
@@ -357,6 +363,12 @@ def _is_clear(trouble: Trouble, kind: str, scene: Scene) -> bool:
     moved = abs(scene.stage.change)
     least = max(scene.least.level_m, 4 * scene.stage.spread) if follows(scene) else SURE_STAGE_M
     return moved > least
+
+
+def _falls_alone(scene: Scene) -> bool:
+    """Return whether so much less comes as is believed of an outlet without a shaft."""
+    fall = max(log_fall(scene.least.lone_fall), 5 * scene.flow.spread, scene.doubt)
+    return scene.flow.change < -fall - FLOW_MOVES_A_DAY * scene.age
 
 
 def _is_still_short(scene: Scene) -> bool:

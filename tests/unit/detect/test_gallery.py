@@ -236,6 +236,24 @@ def test_a_level_that_drifts_is_told_within_a_week(sites: tuple[str, ...], by: f
     assert one.at - SINCE <= 7
 
 
+def test_an_outlet_that_collapses_is_told_whatever_a_wrong_level_says_of_it() -> None:
+    # The level's sensor hangs 10 cm too low; what stands behind the blockage brings it back.
+    water = Days().shifted(SHAFT, SINCE, -0.1).blocked(SINCE + 2, part=0.7, rise=0.1)
+    first, second, *_ = found(water, 3, "outlet", "shaft")
+
+    assert (first.kind, first.key) == (Kind.SENSOR, "k-shaft")
+    assert second.kind in (Kind.DECLINE, Kind.BLOCKAGE)
+    assert second.at - SINCE - 2 <= 3 * HOURS
+
+
+def test_a_level_that_jumps_is_its_sensor_though_the_season_takes_some_water_too() -> None:
+    dry = Days().comes(-0.04 * np.clip(Days().day - SINCE, 0, 1))
+
+    assert what(dry.shifted(SHAFT, SINCE, 0.1, SINCE + 4), 4, "outlet", "shaft") == [
+        ("sensor", "k-shaft")
+    ]
+
+
 @pytest.mark.parametrize(
     ("water", "device", "fault", "within_h"),
     [

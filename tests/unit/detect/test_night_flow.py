@@ -187,3 +187,27 @@ def test_what_is_remembered_stays_small() -> None:
     told(metered(since(30.5, 1.0), days=60), judge)
 
     assert len(json.dumps(judge.state())) < 4_000
+
+
+def test_who_draws_by_day_only_is_not_told_of_and_neither_is_that_he_left() -> None:
+    def by_day(day: float) -> float:
+        return 1.5 if 30 <= day < 50 and 6 <= day % 1 * 24 < 20 else 0.0
+
+    assert told(metered(by_day, days=90)) == []
+
+
+def test_a_tap_that_is_open_by_night_only_is_told() -> None:
+    def by_night(day: float) -> float:
+        return 1.0 if day >= 30.5 and not 6 <= day % 1 * 24 < 20 else 0.0
+
+    (loss, *_) = told(metered(by_night, days=45))
+    assert 32 <= day_of(loss.raised_ms) < 34
+
+
+def test_after_a_change_of_habits_a_leak_is_told_as_before() -> None:
+    def less_by_day(day: float) -> float:
+        habit = -1.5 if day >= 30 and 6 <= day % 1 * 24 < 20 else 0.0
+        return habit + (1.0 if day >= 60.5 else 0.0)
+
+    (loss,) = told(metered(less_by_day, days=70))
+    assert 62 <= day_of(loss.raised_ms) < 64

@@ -63,6 +63,22 @@ def test_a_gallery_that_is_blocked_raises_its_level_and_a_meter_does_not() -> No
     assert culprit(0.02, RISE, BEFORE - 0.1, LEVEL, losses(0.0), season())[0] == BLOCKAGE
 
 
+def test_a_level_is_compared_with_the_days_on_which_it_was_believed() -> None:
+    before = season()
+    for day in range(21, 40):
+        before.close_day(day, BEFORE, math.nan, 0.15)
+
+    assert risen(before, LEVEL + 0.02) == pytest.approx(0.02)
+
+
+def test_a_level_that_rose_by_five_centimetres_rose_however_high_it_looks() -> None:
+    def blamed(rise: float) -> str:
+        return culprit(0.3, 0.6, BEFORE - 0.4, LEVEL + rise, losses(), season())[0]
+
+    assert blamed(0.06) == BLOCKAGE
+    assert blamed(0.04) == UNKNOWN
+
+
 def test_a_small_distance_has_to_hold_for_longer_than_a_large_one() -> None:
     def hours(off: float) -> float:
         kind, steps = culprit(off, RISE, BEFORE - 0.05, LEVEL, losses(0.0), season())

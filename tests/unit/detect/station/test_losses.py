@@ -36,18 +36,19 @@ class Way:
             outlet = 2.5 + 0.15 * math.sin(day / 9)
             village = 2.3 + self._carries * 0.15 * math.sin(day / 9)
             for hour in range(24):
-                self._hour(day, hour, outlet - village)
+                self._hour(day, hour, outlet, village)
             if not self.losses.is_leaking:
                 self.losses.close_day(day, outlet, village - self._loss(day))
         return self
 
-    def _hour(self, day: int, hour: int, ratio: float) -> None:
+    def _hour(self, day: int, hour: int, outlet: float, village: float) -> None:
         is_day = 6 <= hour < 22
-        ratio += 0.15 * is_day + self._rng.normal(0, 0.06 if is_day else 0.006)
+        village -= 0.15 * is_day + self._rng.normal(0, 0.06 if is_day else 0.006)
         was = self.losses.is_leaking
         self.losses.close_hour(
             day * DAY + hour * HOUR + 3,
-            ratio + self._loss(day + hour / 24),
+            outlet,
+            village - self._loss(day + hour / 24),
             LEAST,
             is_right=self._is_right,
             is_calm=True,
@@ -140,3 +141,82 @@ def test_a_leak_is_not_learned_while_it_is_on() -> None:
     way = Way(tapped(30.5, 0.1)).go(0, 60)
 
     assert abs(way.losses.loss - 0.105) < 0.01
+
+
+NIGHT_AND_DAY = [1.2] * 6 + [1.8] * 18
+"""What people draw [ln L/s], hour by hour."""
+
+
+class Spring:
+    """Weeks of an outlet and a line [ln L/s] as they are said, without any noise."""
+
+    def __init__(self) -> None:
+        self.losses = Losses()
+        self.told: list[int] = []
+
+    def day(self, day: int, outlet: float, village: list[float]) -> None:
+        for hour in range(24):
+            at = day * DAY + hour * HOUR + 3
+            self.losses.close_hour(at, outlet, village[hour], LEAST, is_right=True, is_calm=True)
+        if self.losses.is_leaking:
+            self.told.append(day)
+        else:
+            self.losses.close_day(day, outlet, village[12])
+
+
+def canal(hours: set[int], first: int = 40, last: int = 99, until: int = 50) -> Spring:
+    """Return a canal from which a tenth is taken in some hours of the days [first, last)."""
+    spring = Spring()
+    for day in range(until):
+        taken = hours if first <= day < last else set()
+        spring.day(day, 2.5, [2.4 - 0.1 * (hour in taken) for hour in range(24)])
+    return spring
+
+
+def test_a_tap_of_some_hours_of_the_night_is_found_after_the_second_night() -> None:
+    spring = canal({22, 23, 0, 1, 2, 3, 4})
+
+    assert spring.told[0] == 42
+    assert spring.losses.loss < spring.losses.limit
+    assert abs(spring.losses.worst - 0.1) < 0.01
+
+
+def test_under_six_hours_in_a_row_no_tap_is_told() -> None:
+    assert canal({23, 0, 1, 2, 3}).told == []
+    assert canal({22, 23, 0, 1, 2, 3}).told != []
+    assert canal({1, 2, 3, 12, 13, 14}).told == []
+
+
+def test_a_tap_of_some_hours_is_over_when_it_is_shut() -> None:
+    spring = canal({0, 1, 2, 3, 4, 5, 6, 7}, last=45, until=60)
+
+    assert spring.told[-1] == 44
+
+
+def test_more_water_that_nobody_draws_is_not_lost() -> None:
+    spring = Spring()
+    for day in range(60):
+        spring.day(day, 2.5 + 0.2 * (day >= 40), [2.4] * 24)
+
+    assert spring.told == []
+
+
+def test_a_line_that_takes_half_and_has_a_night_is_one_that_people_draw_from() -> None:
+    drawn, split = Spring(), Spring()
+    for day in range(30):
+        drawn.day(day, 2.5, NIGHT_AND_DAY)
+        split.day(day, 2.5, [1.8] * 24)
+
+    assert drawn.losses.share < 0.1
+    assert not drawn.losses.is_judged
+    assert split.losses.share > 0.9
+
+
+def test_a_tap_that_is_not_seen_does_not_make_a_line_follow() -> None:
+    spring = Spring()
+    for day in range(60):
+        # The water rises slowly, and by chance somebody opens a tap on half the way.
+        taken = 0.15 if day >= 40 else 0.0
+        spring.day(day, 2.5 + 0.003 * day, [value + taken for value in NIGHT_AND_DAY])
+
+    assert spring.losses.share < 0.3

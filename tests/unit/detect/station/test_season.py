@@ -29,6 +29,31 @@ def test_water_that_goes_on_falling_by_one_percent_a_day_is_a_drought_within_fiv
     assert 75 < found_on(lambda day: -0.01 * max(0, day - 60)) <= 95
 
 
+def test_a_smaller_fall_is_a_drought_where_the_water_was_steady_before() -> None:
+    def falls(day: int) -> float:
+        return -0.0065 * max(0, day - 90)
+
+    def swings(day: int) -> float:
+        return falls(day) + 0.15 * math.sin(2 * math.pi * day / 42) * (day < 90)
+
+    assert 110 < found_on(falls, until=130) < 125
+    assert found_on(swings, until=125) == -1
+
+
+def test_a_fall_that_pauses_for_a_week_is_no_drought_yet() -> None:
+    def paused(day: int) -> float:
+        return -0.015 * (min(max(0, day - 80), 10) + max(0, day - 98))
+
+    assert found_on(paused) > 98
+
+
+def test_rain_on_falling_water_hides_no_drought() -> None:
+    def rained(day: int) -> float:
+        return -0.01 * max(0, day - 60) + (0.15 if day % 7 in (0, 1) else 0.0)
+
+    assert 75 < found_on(rained) <= 95
+
+
 def test_a_year_that_turns_dry_slowly_is_none() -> None:
     assert found_on(lambda day: -0.003 * max(0, day - 60)) == -1
 

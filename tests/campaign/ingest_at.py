@@ -22,21 +22,21 @@ HAND_OVER = ("claimed", "handed over", "noted", "marked")
 """Of a text on its way to the gateways."""
 ANSWERING = ("answer read", "answer noted", "answer acted", "answer queued", "answer done")
 """Of what somebody sent."""
-_ALL = STEPS + HAND_OVER + ANSWERING
+ALL = STEPS + HAND_OVER + ANSWERING
 
 
 class KillAt:
     """Ends the process at the `on`-th call of one step."""
 
     def __init__(self, step: str, on: int) -> None:
-        if step not in _ALL:
-            raise ValueError(f"step {step!r} is none of {', '.join(_ALL)}")
+        if step not in ALL:
+            raise ValueError(f"step {step!r} is none of {', '.join(ALL)}")
         self._step = step
         self._left = on
 
     def __call__(self, name: str) -> None:
-        if name not in _ALL:
-            raise ValueError(f"ingest knows a step {name!r} that is none of {_ALL}")
+        if name not in ALL:
+            raise ValueError(f"ingest knows a step {name!r} that is none of {ALL}")
         if name == self._step:
             self._left -= 1
             if self._left == 0:

@@ -59,13 +59,19 @@ class FakeModem:
         What it tells of each text's fate: the TP-Status, or None for no report.
     refuse
         Numbers of ``+CMS ERROR`` that the next texts are answered with, one each.
+    now
+        The network's time, which stands in what it hands out: SMSD believes no report from afar.
+    sent, sent_at
+        Every part it sent, and when by `clock`.
     """
 
     reports: int | None = DELIVERED
     refuse: list[int] = field(default_factory=list)
     sent: list[Submitted] = field(default_factory=list)
+    sent_at: list[datetime] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
@@ -215,6 +221,7 @@ class FakeModem:
         self._reference = self._reference % 255 + 1
         submitted = read_submit(bytes.fromhex(said), self._reference)
         self.sent.append(submitted)
+        self.sent_at.append(self.clock())
         if submitted.wants_report:
             self._held.append(submitted)
         return _lines(f"+CMGS: {self._reference}")

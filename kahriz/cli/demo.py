@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -16,7 +15,6 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +23,9 @@ from rich.console import Console
 
 from kahriz.book import Book, keys
 from kahriz.cli.children import Child
+from kahriz.cli.demo_clock import resumed_clock, save_clock
 from kahriz.cli.terminal import foreground
-from kahriz.clock import Clock, iso, scaled_clock
+from kahriz.clock import Clock, iso
 from kahriz.deploy import INGEST_USER, write_broker_files
 from kahriz.deploy.broker import write_private
 from kahriz.errors import ConfigError
@@ -85,11 +84,16 @@ class Plan:
         return f"http://{self.settings.api.host}:{self.settings.api.port}/"
 
 
-def _plan(speed: float, scenario: str, broker: str) -> Plan:
-    """Return what to run; ConfigError where something stands in the way."""
+def demo_settings() -> Settings:
+    """Return the settings of a demo: its own folder and the example's kahrizes, unless named."""
     data_dir = os.environ.get("KAHRIZ_DATA_DIR", "var/demo")
     sites = os.environ.get("KAHRIZ_SITES", str(_EXAMPLE))
-    given = load_settings(data_dir=Path(data_dir).resolve(), sites=Path(sites).resolve())
+    return load_settings(data_dir=Path(data_dir).resolve(), sites=Path(sites).resolve())
+
+
+def _plan(speed: float, scenario: str, broker: str) -> Plan:
+    """Return what to run; ConfigError where something stands in the way."""
+    given = demo_settings()
     notes: list[str] = []
     if given.mqtt.host not in _LOOPBACK:
         broker = "none"
@@ -157,7 +161,7 @@ class _Demo:
         self._console = Console(stderr=True, soft_wrap=True)
         self._metrics_port = _any_port()
         self._users = _demo_users(self._folder, plan.registry)
-        self._clock, self._clock_environment = _resumed_clock(self._folder, plan.speed)
+        self._clock, self._clock_environment = resumed_clock(self._folder, plan.speed)
 
     def run(self) -> int:
         """Run until told to stop (0) or until a part dies (1)."""
@@ -166,7 +170,7 @@ class _Demo:
         try:
             self._start()
             while not self._stopping.wait(0.5) and all(c.is_running for c in self._children):
-                _save_clock(self._folder, self._clock)
+                save_clock(self._folder, self._clock, self._plan.speed)
             dead = [c for c in self._children if not c.is_running]
             if dead and not self._stopping.is_set():
                 return self._say_dead(dead[0])
@@ -278,6 +282,7 @@ class _Demo:
             f"Key to acknowledge alerts: [bold]{key}[/]",
             f"Send readings of your own: {pub} -t kahriz/v1/DEVICE/up -m ... (docs/wire-format.md)",
             f"Logs: {_relative(self._folder / 'logs')}. SMS texts appear below. Ctrl-C stops.",
+            f"Answer one of them: {_command()} sms receive --demo --from +994500000001 1",
         ]
         self._console.print(f"\n[green]Ready after {seconds:.0f} s.[/]")
         for line in lines:
@@ -293,13 +298,19 @@ class _Demo:
         for child in reversed(self._children):
             child.stop()
             if child.name == "simulator":
-                _save_clock(self._folder, self._clock)
+                save_clock(self._folder, self._clock, self._plan.speed)
 
 
 class _NotReadyError(Exception):
     def __init__(self, child: Child) -> None:
         self.child = child
         super().__init__(child.name)
+
+
+def _command() -> str:
+    """Return how this installation's ``kahriz`` is called from here."""
+    beside = Path(sys.executable).with_name("kahriz")
+    return _relative(beside) if beside.exists() else "kahriz"
 
 
 def _relative(path: Path) -> str:
@@ -358,27 +369,3 @@ def _demo_key(settings: Settings, clock: Clock) -> str:
     finally:
         book.close()
     return key
-
-
-def _resumed_clock(folder: Path, speed: float) -> tuple[Clock, dict[str, str]]:
-    """Return the simulated clock, going on where it stood, and what children need to share it.
-
-    It never stands before the real time: a real device beside the simulated ones is not ahead.
-    """
-    path = folder / "clock.json"
-    started = datetime.now(UTC)
-    origin = started
-    if path.exists():
-        origin = max(origin, datetime.fromisoformat(json.loads(path.read_text())["simulated"]))
-    environment = {
-        "KAHRIZ_CLOCK__ORIGIN": origin.isoformat(),
-        "KAHRIZ_CLOCK__STARTED": started.isoformat(),
-        "KAHRIZ_CLOCK__SPEED": str(speed),
-    }
-    return scaled_clock(origin, started, speed), environment
-
-
-def _save_clock(folder: Path, clock: Clock) -> None:
-    draft = folder / "clock.json.new"
-    draft.write_text(json.dumps({"simulated": clock().isoformat()}))
-    draft.replace(folder / "clock.json")

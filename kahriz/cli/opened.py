@@ -19,6 +19,7 @@ from ingest.lease import RENEW_S, Lease, this_process
 from ingest.replay import take_lease
 from kahriz import logs
 from kahriz.book import Book, audit
+from kahriz.cli.demo_clock import clock_beside_a_demo
 from kahriz.clock import system_clock
 from kahriz.errors import ConfigError
 from kahriz.settings import Settings, load_settings
@@ -106,9 +107,9 @@ class OpenedBook:
 
 
 @contextmanager
-def opened_book(kahriz: str | None) -> Iterator[OpenedBook]:
+def opened_book(kahriz: str | None, settings: Settings | None = None) -> Iterator[OpenedBook]:
     """Open the book alone; ConfigError where `kahriz` is named and none of the registry's."""
-    settings = load_settings()
+    settings = settings or load_settings()
     registry = load_registry(settings.sites)
     ids = [each.id for each in registry.kahriz]
     if kahriz is not None and kahriz not in ids:
@@ -116,7 +117,8 @@ def opened_book(kahriz: str | None) -> Iterator[OpenedBook]:
     book = Book(settings.book_url)
     try:
         book.migrate()
-        yield OpenedBook(registry, book, settings.clock.clock()())
+        clock = clock_beside_a_demo(settings.data_dir) or settings.clock.clock()
+        yield OpenedBook(registry, book, clock())
     finally:
         book.close()
 

@@ -1,7 +1,8 @@
 """Ingest that ends itself with SIGKILL at a named step: ``python -m tests.campaign.ingest_at``.
 
-``CAMPAIGN_KILL_AT`` names the step of a batch (`ingest.pipeline`), ``CAMPAIGN_KILL_ON`` says at
-which of its calls, counted from 1. Nothing is flushed, no handler runs: what is on the disk then
+``CAMPAIGN_KILL_AT`` names the step of a batch (`ingest.pipeline`), of a text's hand-over
+(`ingest.sender`) or of an answer (`ingest.answers`), ``CAMPAIGN_KILL_ON`` says at which of its
+calls, counted from 1. Nothing is flushed, no handler runs: what is on the disk then
 is what a crash leaves.
 """
 
@@ -16,20 +17,26 @@ from kahriz.settings import load_settings
 from kahriz.sites import load_registry
 
 STEPS = ("received", "written", "recorded", "acknowledged")
+"""Of a batch."""
+HAND_OVER = ("claimed", "handed over", "noted", "marked")
+"""Of a text on its way to the gateways."""
+ANSWERING = ("answer read", "answer noted", "answer acted", "answer queued", "answer done")
+"""Of what somebody sent."""
+ALL = STEPS + HAND_OVER + ANSWERING
 
 
 class KillAt:
     """Ends the process at the `on`-th call of one step."""
 
     def __init__(self, step: str, on: int) -> None:
-        if step not in STEPS:
-            raise ValueError(f"step {step!r} is none of {', '.join(STEPS)}")
+        if step not in ALL:
+            raise ValueError(f"step {step!r} is none of {', '.join(ALL)}")
         self._step = step
         self._left = on
 
     def __call__(self, name: str) -> None:
-        if name not in STEPS:
-            raise ValueError(f"the pipeline knows a step {name!r} that is none of {STEPS}")
+        if name not in ALL:
+            raise ValueError(f"ingest knows a step {name!r} that is none of {ALL}")
         if name == self._step:
             self._left -= 1
             if self._left == 0:

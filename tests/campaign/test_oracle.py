@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from kahriz.observations import DatastreamId, Observation, ObservationBatch, Qua
 from kahriz.sites import load_registry
 from kahriz.store import open_store
 from tests.campaign.calm import Figures, different
-from tests.campaign.ingest_at import KillAt
+from tests.campaign.ingest_at import ALL, KillAt
 from tests.campaign.oracle import Found, Sent, compare, sent_by_device, unbalanced
 from tests.campaign.runner import Campaign
 from tests.campaign.world import PROBE, registry_file
@@ -103,7 +104,13 @@ def test_figures_differ_beyond_rounding_only() -> None:
     assert [said.partition(":")[0] for said in different(one, other)] == ["('b', 0)", "('c', 0)"]
 
 
-def test_a_step_that_the_pipeline_does_not_know_is_refused() -> None:
+def test_every_step_that_ingest_names_is_one_it_can_die_at() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in Path("ingest").glob("*.py"))
+
+    assert set(re.findall(r'_at\("([^"]+)"\)', code)) == set(ALL)
+
+
+def test_a_step_that_ingest_does_not_know_is_refused() -> None:
     with pytest.raises(ValueError, match="'before_ack' is none of received"):
         KillAt("before_ack", 1)
     with pytest.raises(ValueError, match="'stored'"):

@@ -115,15 +115,30 @@ def test_within_a_minute_there_is_water_one_alert_and_one_text_a_contact(
 
 @pytest.mark.timeout(240)
 @pytest.mark.server
-def test_a_second_start_goes_on_where_the_first_one_stopped(tmp_path: Path) -> None:
+def test_an_answer_is_taken_and_a_second_start_goes_on_where_the_first_one_stopped(
+    tmp_path: Path,
+) -> None:
     with running(tmp_path / "state", "--speed", "600") as first:
         wait_until(lambda: len(alerts(first, "firing")) == 1, "the collapse is an alert", 60)
-        wait_until(lambda: bool(first.get("/api/v1/messages")["messages"]), "it is told", 30)
+        chair = ("kahriz", "sms", "receive", "--demo", "--from", "+994500000001", "1")
+        wait_until(lambda: first.said().count("SMS to") >= 1, "the chair is told", 30)
+        done = subprocess.run(
+            [sys.executable, "-m", *chair],
+            cwd=ROOT,
+            env=os.environ | {"KAHRIZ_DATA_DIR": str(first.folder)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        wait_until(lambda: "siz baxirsiniz" in first.said(), "the chair is answered", 30)
         before = first.get("/api/v1/kahrizes")["now"]
         first.process.send_signal(signal.SIGTERM)
         assert first.process.wait(30) == 0
     with running(tmp_path / "state", "--speed", "60") as second:
         wait_until(lambda: bool(alerts(second, "firing")), "the alert is still there", 30)
+        (alert,) = alerts(second, "firing")
         after = second.get("/api/v1/kahrizes")["now"]
         texts = second.get("/api/v1/messages")["messages"]
         devices = second.get("/api/v1/devices")["devices"]
@@ -131,6 +146,7 @@ def test_a_second_start_goes_on_where_the_first_one_stopped(tmp_path: Path) -> N
         assert second.process.wait(30) == 0
 
     assert after >= before
+    assert alert["acknowledged_by"] == "Committee chair"
     assert len([t for t in texts if t["reason"] == "first"]) == 1, "nobody is told twice"
     assert all(d["lost"] == 0 and d["quarantined"] == 0 for d in devices)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import socket
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,6 @@ from kahriz.cli.demo import (
     _demo_key,
     _demo_users,
     _free_port,
-    _resumed_clock,
-    _save_clock,
 )
 from kahriz.clock import system_clock
 from kahriz.deploy import INGEST_USER
@@ -68,18 +64,6 @@ def test_the_key_that_is_shown_is_one_the_book_knows(tmp_path: Path) -> None:
     book.close()
     assert scopes == {keys.Scope.WRITE}
     assert len({key, other, third}) == 3
-
-
-def test_simulated_time_goes_on_where_it_stood_and_never_behind_the_real(tmp_path: Path) -> None:
-    ahead = datetime.now(UTC) + timedelta(days=40)
-    _save_clock(tmp_path, lambda: ahead)
-    clock, environment = _resumed_clock(tmp_path, 300)
-    (tmp_path / "clock.json").write_text(json.dumps({"simulated": "2020-01-01T00:00:00+00:00"}))
-    caught_up, _ = _resumed_clock(tmp_path, 300)
-
-    assert timedelta(0) <= clock() - ahead < timedelta(hours=1)
-    assert datetime.fromisoformat(environment["KAHRIZ_CLOCK__ORIGIN"]) == ahead
-    assert caught_up() >= datetime.now(UTC)
 
 
 def test_a_port_in_use_is_avoided_unless_it_was_asked_for() -> None:

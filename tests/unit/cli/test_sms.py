@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 from kahriz.book import Book, inbound
+from kahriz.cli.demo_clock import save_clock
 from tests.unit.cli.test_contacts import Run, book, run
 
 __all__ = ["book", "run"]
@@ -47,3 +51,18 @@ def test_a_kahriz_that_is_not_in_the_registry_is_named(run: Run) -> None:
 
     assert code == 2
     assert "'aga-dere' is not in the registry" in err
+
+
+def test_a_text_to_the_demo_comes_in_the_demo_s_time(run: Run, book: Book, tmp_path: Path) -> None:
+    refused = run("sms", "receive", "--demo", "--from", "+994500000001", "1")
+    ahead = datetime.now(UTC) + timedelta(days=40)
+    save_clock(tmp_path, lambda: ahead, 300)
+    code, _, _ = run("sms", "receive", "--demo", "--from", "+994500000001", "1")
+    _, listed, _ = run("sms", "list", "--demo")
+    with book.read() as connection:
+        (text,) = inbound.waiting(connection, 10)
+
+    assert refused == (2, "", f"kahriz: --demo: no demo runs in {tmp_path} (kahriz demo)\n")
+    assert code == 0
+    assert "+994500000001" in listed
+    assert timedelta(0) <= text.received_at - ahead < timedelta(hours=1)

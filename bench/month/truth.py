@@ -52,8 +52,10 @@ class Truth:
         return self.judge(alert) is not Right.FALSE
 
     def is_about(self, alert: Alert, trouble: Trouble) -> bool:
-        """Return whether a trouble was on, at its place, when an alert fired."""
-        return trouble in self._when(alert) and self.is_true(alert)
+        """Return whether an alert tells those who are to hear of it of a trouble that was on."""
+        audience = AUDIENCE[Kind(alert.kind)]
+        is_theirs = any(AUDIENCE[Kind(name)] is audience for name in names(trouble.kind))
+        return is_theirs and trouble in self._when(alert)
 
     def _when(self, alert: Alert) -> Iterator[Trouble]:
         assert alert.fired_at_ms is not None

@@ -29,7 +29,8 @@ def alerts_meant(scene: Scene) -> Meant:
     """Return the alerts a text is about.
 
     Those whose code it names; else all of the digest that was the last text to the sender; else
-    the only one the sender was told of and has not answered yet; else the only one that is open.
+    the only one the sender was told of and nobody has answered yet; else the only one that is open;
+    else, where all are answered, that of the last text.
     """
     if codes := scene.said.codes:
         named = tuple(alert for alert in scene.firing if alert.code in codes)
@@ -38,10 +39,12 @@ def alerts_meant(scene: Scene) -> Meant:
     of_digest = tuple(a for a in known if a.id in scene.last_told)
     if len(scene.last_told) > 1 and of_digest:
         return Meant(of_digest)
-    for few in ([a for a in known if not _is_said(a, scene.said.command)], known):
+    open_still = [a for a in known if not _is_said(a, scene.said.command)]
+    # Where all is taken already, the last text is what somebody has before their eyes.
+    for few in (open_still, known, () if open_still else of_digest):
         if len(few) == 1:
             return Meant(tuple(few))
-    return Meant(choice=tuple(known))
+    return Meant(choice=tuple(open_still or known))
 
 
 def kahriz_meant(scene: Scene) -> str | None:

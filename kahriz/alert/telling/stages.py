@@ -123,7 +123,7 @@ def quiet_hours(world: World, wish: Wish) -> str | None:
     local = world.now.astimezone(world.places[wish.case.kahriz].zone).time()
     if not is_quiet(hours, local):
         return None
-    return f"quiet hours of {wish.person.name}, {hours}"
+    return hours
 
 
 def is_quiet(hours: str, local: time) -> bool:

@@ -152,6 +152,30 @@ def test_of_several_the_only_one_that_nobody_has_taken_is_meant(house: House) ->
     assert house.sends(CHAIR, "1") == "#K2 Ag Dere: noted, you take it. Send 2 when you are there."
 
 
+def test_where_somebody_has_taken_all_of_them_that_of_the_last_text_is_meant(house: House) -> None:
+    for kind in (Kind.DROUGHT, Kind.TAP_LEAK):
+        alert = house.fires(kind=kind)
+        house.tells(CHAIR, alert)
+        house.sends(CHAIR, f"1 {alert.code}")
+        house.passes(2 * MINUTE)
+
+    said = house.sends(CHAIR, "1")
+
+    assert said is not None
+    assert said.startswith("#K2 Ag Dere")
+
+
+def test_only_those_that_nobody_has_taken_are_offered(house: House) -> None:
+    taken = house.fires(kind=Kind.DROUGHT)
+    house.tells(CHAIR, taken)
+    house.sends(CHAIR, "1")
+    house.passes(2 * MINUTE)
+    for kind in (Kind.TAP_LEAK, Kind.DECLINE):
+        house.tells(CHAIR, house.fires(kind=kind))
+
+    assert house.sends(CHAIR, "1") == "Which alert? K2, K3. For example: 1 K2."
+
+
 def test_an_answer_to_a_digest_is_of_all_it_tells_of(house: House) -> None:
     old = house.fires("barana", Kind.DROUGHT)
     storm = [house.fires(id, Kind.OFFLINE) for id in ("barana", "velibey")]

@@ -414,6 +414,7 @@ class Water(BaseModel):
         people=2500,
         people_assumed=False,
         completeness_limit=0.9,
+        as_of="2026-11-22T07:59:00Z",
         rows=[_WATER],
     )
     kahriz: str
@@ -423,6 +424,7 @@ class Water(BaseModel):
     people: int | None
     people_assumed: bool
     completeness_limit: float
+    as_of: Time
     rows: list[WaterRow]
 
 

@@ -35,19 +35,33 @@ def whole_months(kahriz: Kahriz, start: datetime, end: datetime) -> tuple[dateti
 
 
 def rows(
-    book: Connection, kahriz: Kahriz, by: By, start: datetime, end: datetime, now: datetime
+    book: Connection,
+    kahriz: Kahriz,
+    by: By,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    modified_since: datetime | None = None,
 ) -> list[shapes.Shape]:
-    """Return the hours or local days that begin in [start, end), or the months it touches."""
+    """Return the hours or local days that begin in [start, end), or the months it touches.
+
+    With `modified_since` only those whose figures were computed then or later.
+    """
     if kahriz.delivery is None:
         return []
     if by == "month":
         start, end = whole_months(kahriz, start, end)
     period: Literal["hour", "day"] = "hour" if by == "hour" else "day"
     kept = rollups.rows(book, kahriz.delivery, period, to_ms(start), to_ms(end))
+    found: Sequence[rollups.Rollup | RevisedFigures] = kept
     if by == "month":
-        months = months_from_days(kept, kahriz.zone)
-        return [shapes.water(_told(kahriz, by, month, now)) for month in months]
-    return [shapes.water(_told(kahriz, by, row, now)) for row in kept]
+        found = months_from_days(kept, kahriz.zone)
+    since_ms = None if modified_since is None else to_ms(modified_since)
+    return [
+        shapes.water(_told(kahriz, by, row, now))
+        for row in found
+        if since_ms is None or row.computed_at_ms >= since_ms
+    ]
 
 
 def yesterday_and_today(

@@ -16,6 +16,7 @@ from api.documented import READ, problems
 from api.instants import LONGEST, Instant, interval
 from api.routes import PREFIX
 from api.schemas import Water
+from kahriz.clock import iso
 from kahriz.sites import Kahriz
 from kahriz.stats.delivered import COMPLETENESS_LIMIT
 
@@ -23,6 +24,9 @@ router = APIRouter(prefix=PREFIX, tags=["water"])
 
 LONGEST_BY_HOUR = timedelta(days=366)
 _USUAL_DAYS = 30
+
+SETTLES_IN = timedelta(minutes=1)
+"""Figures may be computed so long before they can be read."""
 
 Id = Annotated[str, Path(max_length=40, examples=["agh-dere"])]
 
@@ -34,6 +38,11 @@ class WaterQuery(BaseModel):
     by: water.By = Field("day", examples=["day"])
     start: Instant | None = Field(None, description="Without: 30 local days before `end`.")
     end: Instant | None = Field(None, description="Without: the end of the running local day.")
+    modified_since: Instant | None = Field(
+        None,
+        description="Only rows that are new or were restated since, of all times if `start` is"
+        " not given: `as_of` of the answer before.",
+    )
 
 
 @router.get("/kahrizes/{id}/water", response_model=Water, responses=READ | problems(404, 422))
@@ -44,12 +53,14 @@ async def water_delivered(
 
     Rows that begin in [start, end), of months those it touches; an interval nothing is known of
     has no row. At most 10 years, by hour 366 days. The last row usually is still running.
+    To keep a copy up to date, ask with `modified_since` = `as_of` of the last answer: what late
+    data, a rating or a flag changed comes again, with a higher revision.
     """
     kahriz = service.registry.find(id)
     now = service.clock()
     start, end = _interval(kahriz, query, now)
     rows = await service.reads.book(
-        lambda book: water.rows(book, kahriz, query.by, start, end, now)
+        lambda book: water.rows(book, kahriz, query.by, start, end, now, query.modified_since)
     )
     return JSONAnswer(
         {
@@ -60,6 +71,7 @@ async def water_delivered(
             "people": kahriz.served,
             "people_assumed": kahriz.is_served_assumed,
             "completeness_limit": COMPLETENESS_LIMIT,
+            "as_of": iso(now - SETTLES_IN),
             "rows": rows,
         }
     )
@@ -68,6 +80,6 @@ async def water_delivered(
 def _interval(kahriz: Kahriz, query: WaterQuery, now: datetime) -> tuple[datetime, datetime]:
     first, last = water.last_days(kahriz, now, _USUAL_DAYS)
     end = last if query.end is None else query.end
-    usual = last - first
     longest = LONGEST_BY_HOUR if query.by == "hour" else LONGEST
+    usual = last - first if query.modified_since is None else longest
     return interval(query.start, end, now, usual, longest)

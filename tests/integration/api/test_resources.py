@@ -154,6 +154,42 @@ def test_late_data_counts_a_revision(api: Api) -> None:
     assert row["volume_m3"] == pytest.approx(86.4, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("by", "label", "n"), [("day", "2026-06-01", 1), ("hour", None, 24), ("month", "2026-06", 1)]
+)
+def test_who_keeps_a_copy_gets_what_late_data_restated_and_nothing_else(
+    api: Api, by: str, label: str | None, n: int
+) -> None:
+    address = f"{V1}/kahrizes/agh-dere/water"
+    day = datetime(2026, 5, 31, 20, tzinfo=UTC)  # midnight in Baku
+    rows.deliver(api, 1.0, day - DAY, day + DAY / 2)
+    rows.deliver(api, 1.0, NOW - 3 * DAY, NOW)
+    api.now = NOW + timedelta(minutes=5)
+    before = api.json(address, by=by)["as_of"]
+    unchanged = api.json(address, by=by, modified_since=before)["rows"]
+    api.now = NOW + timedelta(hours=1)
+    rows.deliver(api, 1.0, day + DAY / 4, day + DAY)
+    found = api.json(address, by=by, modified_since=before)
+
+    restated = [r for r in found["rows"] if label in (None, r["label"])]
+    assert before == "2026-11-22T12:04:00Z"
+    assert unchanged == []
+    assert len(restated) == n if label else len(restated) >= n / 2
+    assert all(r["start"] < "2026-07-01" for r in found["rows"])
+    assert max(r["revision"] for r in restated) == 2
+    assert found["as_of"] == "2026-11-22T12:59:00Z"
+
+
+def test_figures_that_were_computed_a_moment_before_they_could_be_read_come_once_more(
+    api: Api,
+) -> None:
+    rows.deliver(api, 1.0, NOW - DAY, NOW)
+    first = api.json(f"{V1}/kahrizes/agh-dere/water")
+    again = api.json(f"{V1}/kahrizes/agh-dere/water", modified_since=first["as_of"])
+
+    assert again["rows"] == first["rows"]
+
+
 def test_every_datastream_says_what_measures_it_or_that_it_is_derived(api: Api) -> None:
     listed = {d["id"]: d for d in api.json(f"{V1}/datastreams")["datastreams"]}
 

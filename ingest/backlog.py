@@ -35,11 +35,15 @@ PATIENCE = timedelta(hours=3)
 
 @dataclass(slots=True)
 class Mark:
-    """How far one kahriz was judged, and when each device was how far."""
+    """How far one kahriz was judged, and when each device was how far.
+
+    ``said`` are the (kind, key) that detectors beside the gallery said then; None: not known.
+    """
 
     judged: datetime
     told: dict[str, datetime] = field(default_factory=dict)
     waiting_since: datetime | None = None
+    said: frozenset[tuple[str, str]] | None = None
 
 
 def mark_from(value: Any, now: datetime) -> Mark:
@@ -47,13 +51,15 @@ def mark_from(value: Any, now: datetime) -> Mark:
     if value is None:
         return Mark(now - OLDEST)
     told = {device: from_ms(ms) for device, ms in value["told"].items()}
-    return Mark(min(from_ms(value["judged_ms"]), now), told)
+    said = None if "said" not in value else frozenset((k, key) for k, key in value["said"])
+    return Mark(min(from_ms(value["judged_ms"]), now), told, said=said)
 
 
 def value_of(mark: Mark) -> dict[str, Any]:
     """Return a mark as a checkpoint's value."""
     told = {device: to_ms(instant) for device, instant in mark.told.items()}
-    return {"judged_ms": to_ms(mark.judged), "told": told}
+    value: dict[str, Any] = {"judged_ms": to_ms(mark.judged), "told": told}
+    return value if mark.said is None else value | {"said": sorted(map(list, mark.said))}
 
 
 def told_by(row: DeviceRow, now: datetime) -> datetime | None:

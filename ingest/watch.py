@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from ingest.backlog import (
     BACKLOG,
@@ -155,17 +156,21 @@ class Watch:
             works = maintenance.list_works(connection, kahriz.id)
         moved: list[Transition] = []
         states: list[tuple[int, bytes]] = []
-        steps = walk(gallery, log, last, alerts, self._standing, way.told_until, works)
+        others = partial(self._standing, mark.said)
+        steps = walk(gallery, log, last, alerts, others, way.told_until, works)
         for _, after_step, new in steps:
             alerts = after_step
             moved += new
             if snapshots.is_kept(gallery.state.at, last):
                 states.append((gallery.state.at, dump(gallery.state)))
+        said = mark.said
         if not Calendar(works, gallery.quarters).is_on(gallery.quarters.of(now)):
-            detections = [*gallery.detections(), *self._ask(kahriz, rows, alerts, now)]
-            alerts, new = lifecycle.judge(alerts, detections, now)
+            asked = self._ask(kahriz, rows, alerts, now)
+            said = frozenset((d.kind.value, d.key) for d in asked)
+            alerts, new = lifecycle.judge(alerts, [*gallery.detections(), *asked], now)
             moved += new
-        done = Mark(now, {d: t for d, r in rows.items() if (t := told_by(r, now)) is not None})
+        told = {d: t for d, r in rows.items() if (t := told_by(r, now)) is not None}
+        done = Mark(now, told, said=said)
         flow = self._flow_now(kahriz, now) if moved else None
         with self._book.begin() as connection:
             pipeline.write(connection, pipeline.Judgement(kahriz, now, alerts, moved, flow))
@@ -242,9 +247,15 @@ class Watch:
 
     # ---- beside the gallery's own
 
-    def _standing(self, now: datetime, alerts: Alerts) -> list[Detection]:
-        """Return what plug-in detectors said last: they are asked at the newest instant only."""
-        return [d for one in self._detectors for d in _still_firing(alerts, _name_of(one))]
+    def _standing(
+        self, said: frozenset[tuple[str, str]] | None, _: datetime, alerts: Alerts
+    ) -> list[Detection]:
+        """Return what plug-in detectors `said` last: they are asked at the newest instant only.
+
+        What they said no more then is absent, and over after a while.
+        """
+        standing = [d for one in self._detectors for d in _still_firing(alerts, _name_of(one))]
+        return [d for d in standing if said is None or (d.kind.value, d.key) in said]
 
     def _ask(
         self, kahriz: Kahriz, rows: Mapping[str, DeviceRow], alerts: Alerts, now: datetime

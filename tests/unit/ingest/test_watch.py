@@ -201,6 +201,37 @@ def test_a_silent_device_is_told_to_the_engineer_alone(service: Service) -> None
     assert [t.contact for t in service.texts()] == ["Engineer"]
 
 
+def test_a_device_that_is_heard_again_is_not_offline_any_more_half_an_hour_later(
+    service: Service,
+) -> None:
+    water = Water()
+
+    def hear(now: datetime, *names: str) -> None:
+        for name in names:
+            service.tell_one(name, water.series()[DEVICES[name]], min(now, NOW), now)
+
+    before = NOW - 6 * HOUR
+    service.tell(water, before)
+    service.step(before)
+    now = before
+    while now < NOW - 2 * HOUR:  # the outlet is silent for four hours
+        now += 5 * MINUTE
+        hear(now, "k-line", "k-shaft")
+        service.step(now)
+    silent = [(a.kind, a.key, a.state) for a in service.alerts()]
+    service.restart()
+    back = now
+    while now < back + 35 * MINUTE:
+        now += 5 * MINUTE
+        hear(now, *DEVICES)
+        service.step(now)
+
+    assert silent == [("offline", "k-outlet", "firing")]
+    assert [(a.kind, a.key, a.state) for a in service.alerts()] == [
+        ("offline", "k-outlet", "resolved")
+    ]
+
+
 def test_a_device_that_sends_its_backlog_now_is_not_offline(service: Service) -> None:
     service.step(NOW - 6 * HOUR)
     for hours in (40.0, 30.0, 20.0, 10.0):

@@ -140,6 +140,7 @@ class World:
             "people": people,
             "people_assumed": kahriz["people_assumed"],
             "completeness_limit": 0.9,
+            "as_of": "2026-11-22T07:59:00Z",
             "rows": rows,
         }
 

@@ -1,0 +1,204 @@
+"""What comes late, out of order and twice leaves what would be there had it come in time.
+
+Flags say what was known when a value came: a jump that was seen after a gap stays suspect when
+the gap is filled. Alerts likewise: what was told while a device was silent was told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from ingest.allowance import Allowance
+from ingest.gather import Gatherer
+from ingest.history import History
+from ingest.judge import Assessor
+from ingest.metrics import Health, Metrics
+from ingest.pipeline import Pipeline
+from ingest.rollups import Rollups
+from ingest.waiting import Incoming
+from ingest.watch import Watch
+from kahriz.book import Book, alerts, rollups
+from kahriz.clock import to_ms
+from kahriz.detect.no_data import NoData
+from kahriz.observations import DatastreamId
+from kahriz.quality.flagger import Flagger
+from kahriz.quality.limits import limits_of
+from kahriz.sites import Registry, load_registry
+from kahriz.store.memory import MemoryStore
+from tests.fakes import FakeBroker, FakeClock
+
+START = datetime(2026, 11, 18, 20, tzinfo=UTC)
+DAYS = 4
+STEP = timedelta(minutes=15)
+N = int(timedelta(days=DAYS) / STEP)
+COLLAPSE = 3 * 96 + 20
+"""Reading at which stones fall into the gallery."""
+DEVICES = {"agh-dere-outlet": 0.09, "agh-dere-shaft": 1.2}
+"""By device its stage [m]."""
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A device says nothing in readings [first, last), and sends them afterwards in some order."""
+
+    device: str
+    first: int
+    last: int
+    order: tuple[int, ...]
+    repeats: tuple[int, ...]
+
+
+def readings(device: str) -> list[tuple[int, float]]:
+    """Return (time [ms], stage [m]) of all that a device measures."""
+    chance = np.random.default_rng(sum(map(ord, device)))
+    stage = DEVICES[device] + chance.normal(0, 0.0005, N)
+    after = np.arange(N) >= COLLAPSE
+    stage[after] += -0.03 if device == "agh-dere-outlet" else 0.4
+    return [(to_ms(START + i * STEP), round(float(stage[i]), 4)) for i in range(N)]
+
+
+class House:
+    """Ingest over small real stores: pipeline, statistics, detection."""
+
+    def __init__(self, folder: Path) -> None:
+        registry = load_registry(Path("sites.example.toml"))
+        self.registry = Registry(kahriz=registry.kahriz[:1])
+        self.store = MemoryStore("memory://", "", read_only=False)
+        self.book = Book(f"sqlite:///{folder / 'book.sqlite'}")
+        self.book.migrate()
+        self.clock = FakeClock(START)
+        limits = limits_of(self.registry)
+        self.pipeline = Pipeline(
+            Gatherer(self.registry, timedelta(seconds=120), timedelta(days=3650)),
+            Assessor(self.registry, Flagger(limits, History(self.registry, self.store, limits))),
+            self.store,
+            self.book,
+            FakeBroker(),
+            self.clock,
+            Metrics(),
+            Health(),
+            Allowance(rate=1000, burst=10_000),
+            retry_max=timedelta(milliseconds=1),
+        )
+        self.rollups = Rollups(self.registry, self.store, self.book)
+        self.watch = Watch(self.registry, self.store, self.book, [NoData()])
+        self._mid = 0
+
+    def send(self, device: str, seq: int, reading: tuple[int, float]) -> None:
+        payload = {"boot": 1, "seq": seq, "r": [[reading[0], {"stage_m": reading[1]}]]}
+        self._mid += 1
+        topic = f"kahriz/v1/{device}/up"
+        raw = json.dumps(payload).encode()
+        self.pipeline.process([Incoming(topic, raw, self._mid, 1, cast(Any, None))])
+
+    def think(self) -> None:
+        """Let statistics and detection catch up."""
+        while self.rollups.step(self.clock.now):
+            pass
+        self.watch.step(self.clock.now)
+
+    def live(self, outages: Sequence[Outage] = ()) -> None:
+        """Live through all readings, an hour at a time, late ones sent when the device is back."""
+        told = {device: readings(device) for device in DEVICES}
+        for i in range(N):
+            self.clock.now = START + i * STEP + timedelta(seconds=5)
+            for device, said in told.items():
+                own = [o for o in outages if o.device == device]
+                if not any(o.first <= i < o.last for o in own):
+                    self.send(device, i, said[i])
+                for outage in own:
+                    if i == outage.last:
+                        for n in (*outage.order, *outage.repeats):
+                            self.send(device, n, said[n])
+            if i % 4 == 3:
+                self.clock.now += timedelta(minutes=2)
+                self.think()
+        self.clock.now += timedelta(hours=1)
+        self.think()
+
+    def stored(self) -> dict[DatastreamId, tuple[list[int], list[float]]]:
+        end = START + timedelta(days=DAYS + 1)
+        found = {}
+        for name in self.store.latest():
+            series = self.store.series(name, START - timedelta(days=1), end)
+            time = series.time.astype(np.int64).tolist()
+            found[name] = (time, series.value.tolist())
+        return found
+
+    def figures(self) -> dict[tuple[DatastreamId, str], list[tuple[object, ...]]]:
+        """Return every hour and day: how much, of how many values, over how much time."""
+        found = {}
+        span = (to_ms(START - timedelta(days=1)), to_ms(START + timedelta(days=DAYS + 1)))
+        with self.book.read() as connection:
+            for name in self.store.latest():
+                for period in ("hour", "day"):
+                    rows = rollups.rows(connection, name, period, *span)
+                    found[name, period] = [tuple(_rounded(v) for v in _of(row)) for row in rows]
+        return found
+
+    def open_alerts(self) -> list[tuple[str, str, int]]:
+        """Return what is said of the water at the end, and since when."""
+        with self.book.read() as connection:
+            every = alerts.list_alerts(connection, "firing")
+        return [(a.kind, a.key, a.since_ms) for a in every]
+
+
+def _of(row: rollups.Rollup) -> tuple[object, ...]:
+    return (row.start_ms, row.n, row.min, row.max, row.mean, row.volume_m3, row.covered_s)
+
+
+def _rounded(value: object) -> object:
+    return round(value, 9) if isinstance(value, float) else value
+
+
+@st.composite
+def outage(draw: st.DrawFn) -> Outage:
+    first = draw(st.integers(100, N - 40))
+    last = draw(st.integers(first + 1, min(first + 60, N - 8)))
+    gone = list(range(first, last))
+    order = draw(st.one_of(st.just(gone), st.just(gone[::-1]), st.permutations(gone)))
+    repeats = draw(st.lists(st.sampled_from(gone), max_size=5))
+    return Outage(draw(st.sampled_from(list(DEVICES))), first, last, tuple(order), tuple(repeats))
+
+
+@pytest.fixture(scope="module")
+def in_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    house = House(tmp_path_factory.mktemp("in_time"))
+    house.live()
+    yield house
+    house.book.close()
+
+
+def test_without_an_outage_the_collapse_is_one_alert(in_time: House) -> None:
+    assert [kind for kind, *_ in in_time.open_alerts()] == ["blockage"]
+
+
+@seed(20261125)
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(gone=outage())
+def test_after_an_outage_values_volumes_and_open_alerts_are_as_if_there_had_been_none(
+    tmp_path_factory: pytest.TempPathFactory, in_time: House, gone: Outage
+) -> None:
+    house = House(tmp_path_factory.mktemp("late"))
+    house.live([gone])
+    stored, figures, alerts_now = house.stored(), house.figures(), house.open_alerts()
+    house.book.close()
+
+    assert stored == in_time.stored()
+    assert figures == in_time.figures()
+    assert alerts_now == in_time.open_alerts()

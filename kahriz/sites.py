@@ -75,7 +75,7 @@ class RatingEntry(BaseModel):
 
     model_config = _CONFIG
     method: str
-    """A name of ``kahriz.rating.RATINGS``: v_notch_90, power_law ..."""
+    """A name of ``kahriz.rating.RATINGS``: v_notch_90, cipolletti, power_law ..."""
     valid_from: date
     valid_to: date | None = None
     """The first local day it no longer holds."""
@@ -83,11 +83,13 @@ class RatingEntry(BaseModel):
     """Stage reading at zero head: head = stage - zero offset."""
     stage_uncertainty_m: float = Field(0.003, ge=0)
     """Standard uncertainty of the stage."""
+    crest_m: float | None = None
+    """Length of a Cipolletti weir's crest."""
     coefficient: float | None = None
     exponent: float | None = None
     min_head_m: float | None = None
     max_head_m: float | None = None
-    """Limits of a power law: outside them discharge is refused."""
+    """Limits of a power law, and the height of a weir's notch: outside discharge is refused."""
     note: str = ""
 
 

@@ -18,6 +18,7 @@ from kahriz.observations import Flags, Values
 
 RATINGS: dict[str, str] = {
     "v_notch_90": "kahriz.rating.v_notch:VNotch90",
+    "cipolletti": "kahriz.rating.cipolletti:Cipolletti",
     "power_law": "kahriz.rating.power_law:PowerLaw",
 }
 

@@ -16,6 +16,7 @@ from kahriz.sites import RatingEntry
 
 OPTIONS: dict[str, dict[str, float]] = {
     "v_notch_90": {},
+    "cipolletti": {"crest_m": 1.2},
     "power_law": {"coefficient": 0.9, "exponent": 1.6, "min_head_m": 0.04, "max_head_m": 0.5},
 }
 ZERO = 0.2

@@ -9,13 +9,14 @@ import pytest
 
 from kahriz.errors import ConfigError
 from kahriz.observations import Quality
-from kahriz.rating import power_law, v_notch
+from kahriz.rating import cipolletti, power_law, v_notch
+from kahriz.rating.cipolletti import Cipolletti
 from kahriz.rating.power_law import PowerLaw
 from kahriz.rating.v_notch import VNotch90
 
 
 def test_the_examples_in_the_files_are_true() -> None:
-    results = [doctest.testmod(module) for module in (v_notch, power_law)]
+    results = [doctest.testmod(module) for module in (cipolletti, v_notch, power_law)]
 
     assert all(result.attempted > 0 and result.failed == 0 for result in results)
 
@@ -138,3 +139,47 @@ def test_an_impossible_option_of_a_v_notch_is_named(
         VNotch90(**{option: value})
 
     assert str(caught.value) == f"v_notch_90: {problem}"
+
+
+FOOT_M, CUBIC_FEET_L = 0.3048, 28.316846592
+
+
+@pytest.mark.parametrize(("crest_ft", "head_ft"), [(1.0, 0.33), (2.0, 0.5), (4.0, 1.0), (4.0, 0.2)])
+def test_a_cipolletti_weir_gives_what_the_manual_s_formula_gives_in_feet(
+    crest_ft: float, head_ft: float
+) -> None:
+    weir = Cipolletti(crest_m=crest_ft * FOOT_M)
+    rated = weir.discharge(np.array([head_ft * FOOT_M]))
+
+    assert rated.discharge_lps == pytest.approx([3.367 * crest_ft * head_ft**1.5 * CUBIC_FEET_L])
+    assert rated.quality.tolist() == [Quality.GOOD]
+
+
+def test_a_cipolletti_weir_is_suspect_under_60_mm_and_refused_above_a_third_of_its_crest() -> None:
+    rated = Cipolletti(crest_m=0.6).discharge(np.array([0.0599, 0.06, 0.2, 0.2001]))
+
+    flags = [Quality.SUSPECT, Quality.GOOD, Quality.GOOD, Quality.FAIL]
+    assert rated.quality.tolist() == flags
+
+
+def test_its_uncertainty_is_that_of_the_formula_and_half_again_that_of_the_head() -> None:
+    rated = Cipolletti(crest_m=1.2, stage_uncertainty_m=0.003).discharge(np.array([0.3]))
+
+    relative = rated.uncertainty_lps / rated.discharge_lps
+    assert relative == pytest.approx([np.hypot(1.5 * 0.003 / 0.3, 0.025)])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"crest_m": 0.0}, "crest_m 0.0 is not above 0"),
+        (
+            {"crest_m": 0.6, "max_head_m": 0.21},
+            "max_head_m 0.21 is above 0.2 m, a third of crest_m",
+        ),
+        ({"crest_m": 0.6, "stage_uncertainty_m": -1.0}, "stage_uncertainty_m -1.0"),
+    ],
+)
+def test_a_cipolletti_weir_that_cannot_be_is_refused(options: dict[str, float], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Cipolletti(**options)

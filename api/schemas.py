@@ -403,6 +403,66 @@ class Kahrizes(BaseModel):
     kahrizes: list[KahrizAnswer]
 
 
+class NormDays(BaseModel):
+    """How many of the complete days stayed below a norm; null without a count of people."""
+
+    model_config = _FORBID
+    name: str
+    lpcd: float
+    days_below: int | None
+
+
+class Summary(BaseModel):
+    """A season or a year of water; what each figure means stands in docs/statistics.md."""
+
+    model_config = _shape(
+        kahriz="agh-dere",
+        datastream="agh-dere.line.discharge",
+        start="2025-11-21T20:00:00Z",
+        end="2026-11-21T20:00:00Z",
+        people=2500,
+        people_assumed=False,
+        days=365,
+        complete_days=351,
+        incomplete_days=9,
+        unknown_days=5,
+        volume_m3=73_512.4,
+        complete_volume_m3=72_940.1,
+        mean_lpcd=83.1,
+        q10_lps=2.9,
+        q50_lps=2.4,
+        q90_lps=1.9,
+        norms=[{"name": "design", "lpcd": 60.0, "days_below": 4}],
+        n=101_380,
+        n_suspect=412,
+        n_fail=3,
+        revision=7,
+        computed_at=_TIME,
+    )
+    kahriz: str
+    datastream: str | None
+    start: Time
+    end: Time
+    people: int | None
+    people_assumed: bool
+    days: int
+    complete_days: int
+    incomplete_days: int
+    unknown_days: int
+    volume_m3: float | None
+    complete_volume_m3: float | None
+    mean_lpcd: float | None
+    q10_lps: float | None
+    q50_lps: float | None
+    q90_lps: float | None
+    norms: list[NormDays]
+    n: int
+    n_suspect: int
+    n_fail: int
+    revision: int
+    computed_at: Time | None
+
+
 class Water(BaseModel):
     """Water delivered by one kahriz, row by row in time order."""
 

@@ -14,6 +14,7 @@ from kahriz.detect.learned import Learned
 from kahriz.observations import Observation
 from kahriz.sites import Datastream, Kahriz
 from kahriz.stats.delivered import WaterRow
+from kahriz.stats.summary import Summary
 
 Shape = dict[str, Any]
 
@@ -50,6 +51,38 @@ def alert(row: Alert) -> Shape:
         "detector": row.detector,
         "evidence": dict(row.evidence),
         "explanation": row.explanation,
+    }
+
+
+def summary(kahriz: Kahriz, start: datetime, end: datetime, found: Summary) -> Shape:
+    """Return a span's water in a few figures."""
+    high, middle, low = found.exceeded_lps
+    return {
+        "kahriz": kahriz.id,
+        "datastream": kahriz.delivery,
+        "start": start,
+        "end": end,
+        "people": kahriz.served,
+        "people_assumed": kahriz.is_served_assumed,
+        "days": found.days,
+        "complete_days": found.complete_days,
+        "incomplete_days": found.incomplete_days,
+        "unknown_days": found.days - found.complete_days - found.incomplete_days,
+        "volume_m3": found.volume_m3,
+        "complete_volume_m3": found.complete_volume_m3,
+        "mean_lpcd": found.mean_lpcd,
+        "q10_lps": high,
+        "q50_lps": middle,
+        "q90_lps": low,
+        "norms": [
+            {"name": each.norm.name, "lpcd": each.norm.lpcd, "days_below": each.days_below}
+            for each in found.norms
+        ],
+        "n": found.n,
+        "n_suspect": found.n_suspect,
+        "n_fail": found.n_fail,
+        "revision": found.revision,
+        "computed_at": found.computed_at,
     }
 
 

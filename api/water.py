@@ -13,6 +13,7 @@ from kahriz.clock import to_ms
 from kahriz.sites import Kahriz
 from kahriz.stats.delivered import RevisedFigures, WaterRow, months_from_days, water_row
 from kahriz.stats.local_days import day_bounds, local_date, month_bounds
+from kahriz.stats.summary import Summary, summary
 
 By = Literal["hour", "day", "month"]
 
@@ -62,6 +63,20 @@ def rows(
         for row in found
         if since_ms is None or row.computed_at_ms >= since_ms
     ]
+
+
+def summed(
+    book: Connection, kahriz: Kahriz, start: datetime, end: datetime, now: datetime
+) -> Summary:
+    """Return the water of the local days that begin in [start, end) and are over."""
+    over = min(end, last_days(kahriz, now, 1)[0])
+    begun = local_date(start - timedelta(milliseconds=1), kahriz.zone)
+    last = local_date(over - timedelta(milliseconds=1), kahriz.zone)
+    days = max((last - begun).days, 0)
+    if kahriz.delivery is None or not days:
+        return summary([], days, kahriz.norms)
+    kept = rollups.rows(book, kahriz.delivery, "day", to_ms(start), to_ms(over))
+    return summary([_told(kahriz, "day", row, now) for row in kept], days, kahriz.norms)
 
 
 def yesterday_and_today(

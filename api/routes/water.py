@@ -8,14 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import water
+from api import shapes, water
 from api.answers import JSONAnswer
 from api.auth import Reader
 from api.deps import ServiceDep
 from api.documented import READ, problems
 from api.instants import LONGEST, Instant, interval
 from api.routes import PREFIX
-from api.schemas import Water
+from api.schemas import Summary, Water
 from kahriz.clock import iso
 from kahriz.sites import Kahriz
 from kahriz.stats.delivered import COMPLETENESS_LIMIT
@@ -75,6 +75,32 @@ async def water_delivered(
             "rows": rows,
         }
     )
+
+
+class SummaryQuery(BaseModel):
+    """Of which days."""
+
+    model_config = ConfigDict(extra="forbid")
+    start: Instant | None = Field(None, description="Without: 365 local days before `end`.")
+    end: Instant | None = Field(None, description="Without: the beginning of the running day.")
+
+
+@router.get("/kahrizes/{id}/summary", response_model=Summary, responses=READ | problems(404, 422))
+async def water_summary(
+    id: Id, query: Annotated[SummaryQuery, Query()], service: ServiceDep, _: Reader
+) -> JSONAnswer:
+    """Return a season or a year of water in a few figures: volume, L a person and day, Q10 to Q90.
+
+    Of the local days that begin in [start, end) and are over, at most 10 years. Only complete
+    days say how much water a day had; how many are not is said beside them.
+    """
+    kahriz = service.registry.find(id)
+    now = service.clock()
+    today, _end = water.last_days(kahriz, now, 1)
+    last = today if query.end is None else query.end
+    start, end = interval(query.start, last, now, timedelta(days=365))
+    found = await service.reads.book(lambda book: water.summed(book, kahriz, start, end, now))
+    return JSONAnswer(shapes.summary(kahriz, start, end, found))
 
 
 def _interval(kahriz: Kahriz, query: WaterQuery, now: datetime) -> tuple[datetime, datetime]:

@@ -142,6 +142,32 @@ def test_water_by_month_gives_whole_months_joined_from_their_days(api: Api) -> N
     assert months[1]["volume_m3"] == pytest.approx(86.4 * (21 + 16 / 24), rel=1e-3)
 
 
+def test_a_season_is_summed_up_with_the_days_that_say_so(api: Api) -> None:
+    start = MIDNIGHT - 20 * DAY
+    rows.deliver(api, 1.0, start, start + 15 * DAY)
+    rows.deliver(api, 2.0, start + 16 * DAY, start + 16.25 * DAY)
+    query = {"start": start.isoformat(), "end": (NOW + DAY).isoformat()}
+
+    found = api.json(f"{V1}/kahrizes/agh-dere/summary", **query)
+
+    assert (found["days"], found["complete_days"]) == (20, 15)
+    assert (found["incomplete_days"], found["unknown_days"]) == (1, 4)
+    assert found["complete_volume_m3"] == pytest.approx(15 * 86.4, rel=1e-3)
+    assert found["volume_m3"] == pytest.approx(15 * 86.4 + 43.2, rel=1e-2)
+    assert found["mean_lpcd"] == pytest.approx(86_400 / found["people"], rel=1e-3)
+    assert [found[q] for q in ("q10_lps", "q50_lps", "q90_lps")] == pytest.approx([1.0] * 3)
+    below = {n["name"]: n["days_below"] for n in found["norms"]}
+    assert (below["basic"], below["optimal"]) == (0, 15)
+
+
+def test_a_summary_of_days_to_come_knows_nothing(api: Api) -> None:
+    query = {"start": NOW.isoformat(), "end": (NOW + 30 * DAY).isoformat()}
+
+    found = api.json(f"{V1}/kahrizes/agh-dere/summary", **query)
+
+    assert (found["days"], found["volume_m3"], found["q50_lps"]) == (0, None, None)
+
+
 def test_late_data_counts_a_revision(api: Api) -> None:
     rows.deliver(api, 1.0, MIDNIGHT - DAY, MIDNIGHT - DAY / 2)
     api.now = NOW + timedelta(hours=1)

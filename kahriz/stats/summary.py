@@ -1,0 +1,131 @@
+"""A season or a year of water in a few figures: what a donor's report and an engineer's ask for.
+
+It rests on the local days of one discharge. Only *complete* days (measured for 90 % of their time)
+say how much water a day had; of the others it is said how many there are, and what passed at least.
+Nothing is extrapolated: neither over days that nobody measured, nor beyond the days there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from kahriz.sites import Norm
+from kahriz.stats.delivered import WaterRow
+
+EXCEEDED = (0.10, 0.50, 0.90)
+"""Parts of the days on which at least so much flowed: Q10 is high water, Q90 low water."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormDays:
+    """How many of the complete days stayed below a norm; None without a count of people."""
+
+    norm: Norm
+    days_below: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The water of a span of local days.
+
+    Attributes
+    ----------
+    days, complete_days, incomplete_days
+        Days that are over, those measured enough, and those of which something is known but too
+        little; the rest is unknown.
+    volume_m3
+        What was measured in all of them: at least so much passed. None where nothing was.
+    complete_volume_m3
+        The part of it on complete days.
+    mean_lpcd
+        Litres a person and day over the complete days; None without them or without people.
+    exceeded_lps
+        By `EXCEEDED`: the mean flow of a day that so many of the complete days reached [L/s];
+        None where there are too few days to say.
+    """
+
+    days: int
+    complete_days: int
+    incomplete_days: int
+    volume_m3: float | None
+    complete_volume_m3: float | None
+    mean_lpcd: float | None
+    exceeded_lps: tuple[float | None, ...]
+    norms: tuple[NormDays, ...]
+    n: int
+    n_suspect: int
+    n_fail: int
+    revision: int
+    computed_at: datetime | None
+
+
+def summary(rows: Sequence[WaterRow], days: int, norms: Sequence[Norm]) -> Summary:
+    """Return the figures of a span of days.
+
+    Parameters
+    ----------
+    rows
+        Its local days that are over and of which anything is known.
+    days
+        How many local days of it are over.
+    norms
+        Litres a person and day, in any order.
+
+    Source: duration: Weibull's plotting position m / (n + 1), as in WMO-No. 168, Guide to
+    Hydrological Practices. lpcd and its levels: `kahriz.stats.delivered`.
+    """
+    complete = [row for row in rows if row.is_complete]
+    known = [row.volume_m3 for row in rows if row.volume_m3 is not None]
+    whole = [row.volume_m3 for row in complete if row.volume_m3 is not None]
+    lpcd = [row.lpcd for row in complete if row.lpcd is not None]
+    return Summary(
+        days=days,
+        complete_days=len(complete),
+        incomplete_days=len(rows) - len(complete),
+        volume_m3=sum(known) if known else None,
+        complete_volume_m3=sum(whole) if whole else None,
+        mean_lpcd=sum(lpcd) / len(lpcd) if lpcd else None,
+        exceeded_lps=duration([row.mean_lps for row in complete if row.mean_lps is not None]),
+        norms=tuple(_below(norm, lpcd) for norm in sorted(norms, key=lambda norm: norm.lpcd)),
+        n=sum(row.n for row in rows),
+        n_suspect=sum(row.n_suspect for row in rows),
+        n_fail=sum(row.n_fail for row in rows),
+        revision=1 + sum(row.revision - 1 for row in rows),
+        computed_at=max((row.computed_at for row in rows), default=None),
+    )
+
+
+def duration(
+    flows: Sequence[float], exceeded: Sequence[float] = EXCEEDED
+) -> tuple[float | None, ...]:
+    """Return the flows that were reached for these parts of the time: the flow duration curve.
+
+    Parameters
+    ----------
+    flows
+        Mean flow of each day [L/s], in any order.
+    exceeded
+        Parts of the time, 0 to 1.
+
+    The m-th largest of n is taken to be reached for m / (n + 1) of the time, straight lines in
+    between. Beyond the largest and the smallest nothing is said (None): Q90 takes nine days.
+    """
+    ordered = np.sort(np.asarray(flows, np.float64))[::-1]
+    n = len(ordered)
+    position = np.arange(1, n + 1) / (n + 1)
+    found: list[float | None] = []
+    for part in exceeded:
+        is_known = n > 0 and position[0] <= part + _ROUNDING and part - _ROUNDING <= position[-1]
+        found.append(float(np.interp(part, position, ordered)) if is_known else None)
+    return tuple(found)
+
+
+_ROUNDING = 1e-12
+
+
+def _below(norm: Norm, lpcd: Sequence[float]) -> NormDays:
+    return NormDays(norm, sum(value < norm.lpcd for value in lpcd) if lpcd else None)

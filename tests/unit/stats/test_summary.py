@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kahriz.sites import DEFAULT_NORMS
+from kahriz.stats.delivered import WaterRow, water_row
+from kahriz.stats.summary import duration, summary
+from tests.unit.stats.test_delivered import BAKU, COMPUTED, NOW, day_of_water
+
+FIRST = date(2026, 11, 1)
+
+
+def days(*volumes: tuple[float | None, float], people: int | None = 2500) -> list[WaterRow]:
+    """Return days of (volume [m3], hours covered)."""
+    return [
+        water_row(
+            day_of_water(FIRST + timedelta(days=i), volume, covered),
+            "day",
+            BAKU,
+            NOW,
+            people,
+            DEFAULT_NORMS,
+        )
+        for i, (volume, covered) in enumerate(volumes)
+    ]
+
+
+def test_only_days_that_were_measured_say_how_much_water_a_day_had() -> None:
+    found = summary(days((200.0, 24), (100.0, 24), (30.0, 8)), 5, DEFAULT_NORMS)
+
+    assert (found.days, found.complete_days, found.incomplete_days) == (5, 2, 1)
+    assert (found.volume_m3, found.complete_volume_m3) == (330.0, 300.0)
+    assert found.mean_lpcd == pytest.approx((80 + 40) / 2)
+    assert {n.norm.name: n.days_below for n in found.norms} == {
+        "emergency": 0,
+        "basic": 0,
+        "intermediate": 1,
+        "design": 1,
+        "optimal": 2,
+    }
+    assert (found.n, found.n_suspect, found.n_fail) == (3 * 288, 24, 6)
+
+
+def test_without_a_count_of_people_no_norm_is_judged() -> None:
+    found = summary(days((200.0, 24), people=None), 1, DEFAULT_NORMS)
+
+    assert found.mean_lpcd is None
+    assert {n.days_below for n in found.norms} == {None}
+
+
+def test_of_days_nobody_measured_nothing_is_said() -> None:
+    found = summary([], 30, DEFAULT_NORMS)
+
+    assert (found.days, found.complete_days, found.volume_m3) == (30, 0, None)
+    assert found.exceeded_lps == (None, None, None)
+    assert found.computed_at is None
+
+
+def test_a_revision_of_any_day_is_one_of_the_whole() -> None:
+    rows = days((200.0, 24), (100.0, 24))
+    again = water_row(day_of_water(FIRST, 210.0, 24.0, revision=3), "day", BAKU, NOW)
+
+    assert summary(rows, 2, ()).revision == 1
+    assert summary([again, rows[1]], 2, ()).revision == 3
+    assert summary(rows, 2, ()).computed_at == COMPUTED
+
+
+def test_nine_days_are_the_fewest_that_say_what_low_water_is() -> None:
+    flows = [float(n) for n in range(1, 10)]
+
+    assert duration(flows) == (9.0, 5.0, 1.0)
+    assert duration(flows[:8]) == (None, 4.5, None)
+    assert duration([]) == (None, None, None)
+
+
+def test_a_duration_curve_agrees_with_the_weibull_quantiles_of_numpy() -> None:
+    flows = np.random.default_rng(7).gamma(2.0, 3.0, 365)
+    theirs = [np.quantile(flows, 1 - part, method="weibull") for part in (0.1, 0.5, 0.9)]
+
+    assert duration(flows.tolist()) == pytest.approx(theirs)
+
+
+@given(st.lists(st.floats(0, 1000), min_size=9, max_size=60))
+def test_what_is_reached_more_often_is_less_water(flows: list[float]) -> None:
+    high, middle, low = duration(flows)
+
+    assert high is not None
+    assert middle is not None
+    assert low is not None
+    assert max(flows) >= high >= middle >= low >= min(flows)

@@ -14,7 +14,6 @@ from bench.month.truth import Truth
 from firmware_sim.trouble import Trouble
 from kahriz.alert.reason import EndedAs, Reason
 from kahriz.alert.telling.facts import facts_of
-from kahriz.alert.telling.stages import is_quiet
 from kahriz.book import Book, alerts, messages
 from kahriz.book.alerts import Alert
 from kahriz.book.messages import Notified, OutboxMessage
@@ -64,7 +63,7 @@ class Month:
     def at_night(self, at_ms: int) -> bool:
         """Return whether people sleep at an instant."""
         zone = self.district.registry.kahriz[0].zone
-        return is_quiet(NIGHT, from_ms(at_ms).astimezone(zone).time())
+        return NIGHT.covers(from_ms(at_ms).astimezone(zone).time())
 
 
 def read_month(district: District, book: Book) -> Month:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from itertools import count
 
 import numpy as np
 
-from kahriz.alert.telling.stages import is_quiet
 from kahriz.book import Book, alerts, inbound, messages
 from kahriz.book.alerts import Alert
 from kahriz.book.messages import OutboxMessage
 from kahriz.clock import from_ms
+from kahriz.contacts import QuietHours
 from kahriz.detect import AUDIENCE, Audience, Kind
 from kahriz.sites import Registry
 
@@ -27,7 +27,7 @@ ON_SITE_MIN = {Audience.COMMITTEE: (20.0, 90.0), Audience.TECHNICIAN: (240.0, 18
 LOOKS_MIN = (10.0, 30.0)
 """Then whoever took it is there, and so much later knows what is wrong, or that nothing is."""
 
-NIGHT = "22:00-08:00"
+NIGHT = QuietHours(time(22), time(8))
 
 _ASKED = ("first", "escalated", "repeat", "worse")
 _MOST = 1000
@@ -87,7 +87,7 @@ class People:
     # ---- one text
 
     def _think(self, text: OutboxMessage, now: datetime) -> None:
-        is_night = is_quiet(NIGHT, now.astimezone(self._zone).time())
+        is_night = NIGHT.covers(now.astimezone(self._zone).time())
         answers = self._chance.random() < (ANSWERS_BY_NIGHT if is_night else ANSWERS_BY_DAY)
         after, names_it = self._minutes(AFTER_MIN), self._chance.random() < 0.5
         if not answers:

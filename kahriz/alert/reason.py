@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from kahriz.contacts import Contact
 from kahriz.detect import AUDIENCE, Audience, Kind
@@ -51,17 +52,43 @@ RETURNED = 0.85
 """The flow is back when it is at least this share of what was expected."""
 
 
+class Reachable(Protocol):
+    """Somebody with a role, and a number or none."""
+
+    @property
+    def role(self) -> str:
+        """A role of `LEVELS`."""
+        ...
+
+    @property
+    def phone(self) -> str | None:
+        """The number; whoever has none is not called."""
+        ...
+
+
+P = TypeVar("P", bound=Reachable)
+
+
+def levels_of(kind: Kind, people: Iterable[P]) -> list[list[P]]:
+    """Return who is called of a kind, those of one level after those of another, each number once.
+
+    A level without anybody is passed over.
+    """
+    everybody, seen, found = list(people), set[str](), list[list[P]]()
+    for roles in LEVELS[AUDIENCE[kind]]:
+        level: list[P] = []
+        for person in everybody:
+            if person.role in roles and person.phone and person.phone not in seen:
+                seen.add(person.phone)
+                level.append(person)
+        if level:
+            found.append(level)
+    return found
+
+
 def called_first(kahriz: Kahriz, kind: Kind) -> tuple[Contact, ...]:
     """Return the contacts of the file who are told of a kind first, each number once."""
-    for roles in LEVELS[AUDIENCE[kind]]:
-        by_phone: dict[str, Contact] = {}
-        for contact in kahriz.contact:
-            # Who has only an e-mail address is not told by SMS.
-            if contact.role in roles and contact.phone:
-                by_phone.setdefault(contact.phone, contact)
-        if by_phone:
-            return tuple(by_phone.values())
-    return ()
+    return tuple(next(iter(levels_of(kind, kahriz.contact)), ()))
 
 
 def is_worth_telling_the_end(

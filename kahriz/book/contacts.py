@@ -19,7 +19,7 @@ from kahriz.book.tables import contact
 from kahriz.book.tables import opt_out as opted
 from kahriz.book.upsert import upsert
 from kahriz.clock import to_ms
-from kahriz.contacts import Contact
+from kahriz.contacts import Contact, QuietHours, quiet_hours
 from kahriz.errors import KahrizError, NotFoundError
 from kahriz.sites import Registry
 
@@ -27,6 +27,9 @@ Source = Literal["file", "api"]
 
 FILE = "sites.toml"
 """Who changed a contact, in the audit log, where the file did."""
+
+CHANNELS = ("sms", "email")
+"""The ways to a contact."""
 
 _SAID = ("name", "role", "phone", "email", "language", "alphabet", "quiet_hours", "consent_on")
 
@@ -71,6 +74,15 @@ class Person:
     def address(self) -> str:
         """What it is known by: the number, else the e-mail address."""
         return self.phone or self.email or ""
+
+    @property
+    def quiet(self) -> QuietHours | None:
+        """When they are left to sleep; None: never."""
+        return quiet_hours(self.quiet_hours)
+
+    def reached_by(self, channel: str) -> str | None:
+        """Return the address for ``sms`` or ``email``; None: there is none."""
+        return self.phone if channel == "sms" else self.email
 
     def as_contact(self) -> Contact:
         """Return what is said of it, as the registry's file would."""

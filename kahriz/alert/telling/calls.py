@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from kahriz.alert.reason import LEVELS, EndedAs, Reason
+from kahriz.alert.reason import EndedAs, Reason, levels_of
 from kahriz.alert.telling.world import Case, Told, Wish, Withdrawal, World
-from kahriz.book.contacts import Person
-from kahriz.detect import AUDIENCE, Kind
+from kahriz.book.contacts import CHANNELS, Person
+from kahriz.detect import Kind
 
 ESCALATES_AFTER = timedelta(minutes=15)
 """Without an answer, for each level."""
@@ -84,7 +84,7 @@ def _while_it_fires(world: World, case: Case) -> Iterator[Wish]:
         return
     reached = _reached(levels, told)
     if reached == 0:
-        yield from _level(case, levels[0], told, Reason.FIRST)
+        yield from (_first(case, person, "sms", told) for person in levels[0])
         return
     addresses = {person.phone for level in levels[:reached] for person in level}
     here = [t for t in told if t.address in addresses]
@@ -103,20 +103,9 @@ def _while_it_fires(world: World, case: Case) -> Iterator[Wish]:
 
 
 def _levels(world: World, case: Case) -> list[list[Person]]:
-    """Return who can be reached by phone, by level; a level without anybody is passed over."""
-    seen: set[str] = set()
-    levels: list[list[Person]] = []
-    for roles in LEVELS[AUDIENCE[case.kind]]:
-        level: list[Person] = []
-        for person in world.people.get(case.kahriz, ()):
-            is_new = person.phone is not None and person.phone not in seen
-            if person.role in roles and is_new and not person.is_opted_out:
-                assert person.phone is not None
-                seen.add(person.phone)
-                level.append(person)
-        if level:
-            levels.append(level)
-    return levels
+    """Return who can be reached by phone and wants to be, by level."""
+    people = world.people.get(case.kahriz, ())
+    return levels_of(case.kind, [p for p in people if not p.is_opted_out])
 
 
 def _knows(told: Sequence[Told], address: str) -> bool:
@@ -145,12 +134,11 @@ def _reached(levels: Sequence[Sequence[Person]], told: Sequence[Told]) -> int:
     return max(found, default=0)
 
 
-def _level(
-    case: Case, level: Sequence[Person], told: Sequence[Told], reason: Reason
-) -> Iterator[Wish]:
-    for person in level:
-        step = sum(t.address == person.phone and t.reason is reason for t in told)
-        yield Wish(case, person, "sms", reason, step)
+def _first(case: Case, person: Person, channel: str, told: Sequence[Told]) -> Wish:
+    """Return that somebody hears of it first, or again: after its end, or what did not leave."""
+    address = person.reached_by(channel)
+    step = sum(t.address == address and t.reason is Reason.FIRST for t in told)
+    return Wish(case, person, channel, Reason.FIRST, step)
 
 
 def _has_to_go_on(level: Sequence[Person], told: Sequence[Told], world: World) -> bool:
@@ -197,8 +185,7 @@ def _by_mail(world: World, case: Case, told: Sequence[Told]) -> Iterator[Wish]:
         if person.role != "engineer" or person.email is None:
             continue
         if not _knows(told, person.email):
-            step = sum(t.address == person.email and t.reason is Reason.FIRST for t in told)
-            yield Wish(case, person, "email", Reason.FIRST, step)
+            yield _first(case, person, "email", told)
 
 
 # ---- when it is over
@@ -219,7 +206,8 @@ def _when_it_is_over(world: World, case: Case) -> Iterator[Wish]:
     for person in world.people.get(case.kahriz, ()):
         if person.is_opted_out:
             continue
-        for channel, address in (("sms", person.phone), ("email", person.email)):
+        for channel in CHANNELS:
+            address = person.reached_by(channel)
             if address is None or not _was_called(told, address):
                 continue
             step = sum(t.address == address and t.reason is Reason.RESOLVED for t in told)

@@ -6,7 +6,7 @@ What is held is looked at again the next time; a stage keeps nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from kahriz.alert.reason import Reason
 from kahriz.alert.telling.world import Case, Wish, World
@@ -95,16 +95,14 @@ def gathering(world: World, wish: Wish) -> str | None:
     if wait is None or wish.reason not in (Reason.FIRST, Reason.RESOLVED):
         return None
     district = world.places[wish.case.kahriz].district
-    began = sorted(
-        at
+    newest = max(
+        _moved_at(case)
         for case in world.cases
         if case.kind is wish.case.kind
         and case.is_firing == wish.case.is_firing
         and world.places[case.kahriz].district == district
-        and (at := _moved_at(case)) is not None
-        and world.now - at < GATHERS_AT_MOST + wait
     )
-    if not began or world.now - began[-1] >= wait:
+    if world.now - newest >= wait:
         return None
     if world.now - _moved_at(wish.case) >= GATHERS_AT_MOST:
         return None
@@ -119,21 +117,9 @@ def quiet_hours(world: World, wish: Wish) -> str | None:
     """Hold until the morning what is not worth waking somebody for."""
     if wish.channel != "sms" or _is_urgent(wish):
         return None
-    hours = wish.person.quiet_hours
+    hours = wish.person.quiet
     local = world.now.astimezone(world.places[wish.case.kahriz].zone).time()
-    if not is_quiet(hours, local):
-        return None
-    return hours
-
-
-def is_quiet(hours: str, local: time) -> bool:
-    """Return whether a local time lies in quiet hours like ``22:00-08:00``; ``""``: never."""
-    if not hours:
-        return False
-    start, end = (time.fromisoformat(part) for part in hours.split("-"))
-    if start <= end:
-        return start <= local < end
-    return local >= start or local < end
+    return wish.person.quiet_hours if hours is not None and hours.covers(local) else None
 
 
 def one_a_minute(world: World, wish: Wish) -> str | None:

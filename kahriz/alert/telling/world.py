@@ -146,7 +146,7 @@ class Wish:
     @property
     def address(self) -> str:
         """The number or the e-mail address."""
-        found = self.person.phone if self.channel == "sms" else self.person.email
+        found = self.person.reached_by(self.channel)
         assert found is not None
         return found
 

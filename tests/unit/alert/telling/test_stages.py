@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 
 from kahriz.alert.telling import DIGEST_FROM
-from kahriz.alert.telling.stages import HIDES, STAGES, is_quiet
+from kahriz.alert.telling.stages import HIDES, STAGES
 from kahriz.alert.telling.world import Limits, Place, Sent
 from kahriz.book.silences import Silence
 from kahriz.detect import Kind
@@ -160,7 +160,13 @@ def test_the_end_of_a_blockage_waits_for_the_morning() -> None:
     ],
 )
 def test_quiet_hours_may_go_over_midnight(hours: str, local: time, expected: bool) -> None:
-    assert is_quiet(hours, local) is expected
+    village = Village(
+        now=datetime.combine(NOON.date(), local, BAKU),
+        people={"k": [replace(CHAIR, quiet_hours=hours)]},
+    )
+    village.trouble(Kind.DROUGHT)
+
+    assert (village.go() == []) is expected
 
 
 def test_a_kahriz_sends_one_text_a_minute_to_one_phone_the_gravest_first() -> None:

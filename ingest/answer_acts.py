@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
+from ingest.queued import queue
 from kahriz.alert.answer import Command
 from kahriz.alert.answering.scene import (
     Act,
@@ -20,11 +20,7 @@ from kahriz.alert.answering.scene import (
     Tell,
 )
 from kahriz.book import alerts, contacts, gaugings, messages, silences
-from kahriz.book.contacts import Person
 from kahriz.book.silences import Role
-from kahriz.clock import to_ms
-from kahriz.contacts import quiet_hours
-from kahriz.notify.texts.catalogue import Text
 
 REPLY_EXPIRES = timedelta(hours=2)
 """After the text that is answered: nobody waits for longer."""
@@ -51,14 +47,18 @@ def queue_reply(connection: Connection, scene: Scene, decision: Decision, inboun
     expires = scene.at + REPLY_EXPIRES
     if expires <= scene.now:
         return
-    values = _message(decision.reader, scene.address, "sms", decision.reply, scene.now) | {
-        "key": f"answer {inbound}",
-        "reason": "answer",
-        "kahriz": decision.kahriz,
-        "due_at_ms": to_ms(scene.now),
-        "expires_at_ms": to_ms(expires),
-    }
-    messages.queue(connection, values)
+    queue(
+        connection,
+        decision.reader,
+        "sms",
+        decision.reply,
+        key=f"answer {inbound}",
+        reason="answer",
+        now=scene.now,
+        expires=expires,
+        address=scene.address,
+        kahriz=decision.kahriz,
+    )
 
 
 def _carry_out(connection: Connection, scene: Scene, act: Act, inbound: int) -> None:
@@ -108,40 +108,28 @@ def _gauge(connection: Connection, scene: Scene, act: Gauge, inbound: int) -> No
 
 
 def _tell(connection: Connection, scene: Scene, act: Tell, inbound: int) -> None:
-    person, is_sms = act.person, act.channel == "sms"
-    address = person.phone if is_sms else person.email
+    address = act.person.reached_by(act.channel)
     assert address is not None
-    due = _awake(scene, act) if is_sms else scene.now
-    values = _message(person, address, act.channel, act.text, scene.now) | {
-        "key": f"notice last_contact/{act.kahriz}/{inbound}/{address}",
-        "reason": "notice",
-        "kahriz": act.kahriz,
-        "due_at_ms": to_ms(due),
-        "expires_at_ms": to_ms(due + NOTICE_EXPIRES),
-    }
-    messages.queue(connection, values)
+    due = _awake(scene, act) if act.channel == "sms" else scene.now
+    queue(
+        connection,
+        act.person,
+        act.channel,
+        act.text,
+        key=f"notice last_contact/{act.kahriz}/{inbound}/{address}",
+        reason="notice",
+        now=scene.now,
+        expires=due + NOTICE_EXPIRES,
+        due=due,
+        kahriz=act.kahriz,
+    )
 
 
 def _awake(scene: Scene, act: Tell) -> datetime:
     """Return when a notice may leave: it can wait for the end of its reader's quiet hours."""
-    hours = quiet_hours(act.person.quiet_hours)
+    hours = act.person.quiet
     local = scene.now.astimezone(scene.kahrizes[act.kahriz].zone)
     if hours is None or not hours.covers(local.time()):
         return scene.now
     end = local.replace(hour=hours.end.hour, minute=hours.end.minute, second=0, microsecond=0)
     return end if end > local else end + timedelta(days=1)
-
-
-def _message(
-    person: Person, address: str, channel: str, text: Text, now: datetime
-) -> dict[str, Any]:
-    return {
-        "contact": person.name,
-        "address": address,
-        "channel": channel,
-        "language": person.language,
-        "text": text.text,
-        "encoding": text.encoding,
-        "parts": text.parts,
-        "created_at_ms": to_ms(now),
-    }

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
+from ingest.queued import queue
 from kahriz.alert.telling.world import Limits
 from kahriz.book import Book, checkpoints, contacts, messages
-from kahriz.book.contacts import Person
+from kahriz.book.contacts import CHANNELS, Person
 from kahriz.clock import from_ms, to_ms
 from kahriz.notify.texts.answers import Known, Notice, render_notice
 from kahriz.sites import Kahriz, Registry
@@ -203,22 +204,19 @@ def _queue(
     """Queue a notice by every channel that may be used and the person has; return how many."""
     words = render_notice(notice, person.language, person.alphabet, known)
     n = 0
-    for channel, address in (("sms", person.phone), ("email", person.email)):
+    for channel in CHANNELS:
+        address = person.reached_by(channel)
         if channel not in channels or address is None:
             continue
-        values = {
-            "key": f"notice {key}/{address}",
-            "contact": person.name,
-            "address": address,
-            "channel": channel,
-            "reason": "notice",
-            "language": person.language,
-            "text": words.text,
-            "encoding": words.encoding,
-            "parts": words.parts,
-            "created_at_ms": to_ms(known.now),
-            "due_at_ms": to_ms(known.now),
-            "expires_at_ms": to_ms(known.now + EXPIRES_AFTER),
-        }
-        n += messages.queue(connection, values) is not None
+        id = queue(
+            connection,
+            person,
+            channel,
+            words,
+            key=f"notice {key}/{address}",
+            reason="notice",
+            now=known.now,
+            expires=known.now + EXPIRES_AFTER,
+        )
+        n += id is not None
     return n

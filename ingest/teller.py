@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
 from ingest.backlog import mark_from
+from ingest.queued import queue
 from kahriz.alert.reason import EXPIRES_AFTER, EndedAs, Reason
 from kahriz.alert.telling import plan
 from kahriz.alert.telling.facts import gravity
@@ -146,24 +146,19 @@ class Teller:
         kahrizes = [self._kahrizes[row.kahriz] for row in about]
         told_before = world.told_of(first.case)
         words = words_of(text, kahrizes, about, told_before, now, can_answer=self._can_answer)
-        values: dict[str, Any] = {
-            "key": messages.key_of(first.case.id, first.address, first.reason, first.step),
-            "alert_id": None if text.is_digest else first.case.id,
-            "kahriz": None if text.is_digest else first.case.kahriz,
-            "contact": first.person.name,
-            "address": first.address,
-            "channel": first.channel,
-            "reason": first.reason.value,
-            "step": first.step,
-            "language": first.person.language,
-            "text": words.text,
-            "encoding": words.encoding,
-            "parts": words.parts,
-            "created_at_ms": to_ms(now),
-            "due_at_ms": to_ms(now),
-            "expires_at_ms": to_ms(now + EXPIRES_AFTER[first.reason]),
-        }
-        id = messages.queue(connection, values)
+        id = queue(
+            connection,
+            first.person,
+            first.channel,
+            words,
+            key=messages.key_of(first.case.id, first.address, first.reason, first.step),
+            reason=first.reason.value,
+            now=now,
+            expires=now + EXPIRES_AFTER[first.reason],
+            alert_id=None if text.is_digest else first.case.id,
+            kahriz=None if text.is_digest else first.case.kahriz,
+            step=first.step,
+        )
         if id is None:
             return 0
         told = [

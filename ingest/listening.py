@@ -20,11 +20,6 @@ PATIENCE = timedelta(minutes=10)
 """So long the fate of a text that nobody knows is told again; then it is nobody's."""
 
 
-def hears_answers(notifiers: Sequence[Notifier], callback: str) -> bool:
-    """Return whether what people send back is read: by a gateway itself, or pushed to the API."""
-    return bool(callback) or any(isinstance(one, Listener) for one in notifiers)
-
-
 class Listening:
     """Carry news of every notifier that hears into the book; nothing is lost by a crash.
 

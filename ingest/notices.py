@@ -83,13 +83,12 @@ class Notices:
     def step(self, now: datetime) -> int:
         """Queue what is new at `now`; return how many texts."""
         dead = {t.name: t for t in self._troubles(now) if now - t.since >= TELLS_AFTER}
-        month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         with self._book.read() as connection:
             told: dict[str, Any] = checkpoints.get(connection, _CHECKPOINT) or {}
-            _, of_kahriz, _ = messages.sums(connection, month)
+            _, of_kahriz, _ = messages.sums_of_month(connection, now)
         gateways = {name: to_ms(trouble.since) for name, trouble in dead.items()}
         spent = _spent(of_kahriz, self._limits.parts_a_kahriz)
-        state = {"gateways": gateways, "month": month.strftime("%Y-%m"), "spent": spent}
+        state = {"gateways": gateways, "month": f"{now:%Y-%m}", "spent": spent}
         if state == told or (not told and not gateways and not spent):
             return 0
         with self._book.begin() as connection:

@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 
 from ingest.backlog import mark_from
 from ingest.queued import queue
+from kahriz.alert.lifecycle import gravity
+from kahriz.alert.pipeline import LOOKS_BACK
 from kahriz.alert.reason import EXPIRES_AFTER, EndedAs, Reason
 from kahriz.alert.telling import plan
-from kahriz.alert.telling.facts import gravity
 from kahriz.alert.telling.words import words_of
 from kahriz.alert.telling.world import Case, Held, Limits, Place, Sent, Text, Told, World
 from kahriz.book import Book, alerts, checkpoints, contacts, maintenance, messages, silences
@@ -26,9 +27,6 @@ from kahriz.detect import Kind
 from kahriz.sites import Registry
 
 _LOG = logging.getLogger(__name__)
-
-LOOKS_BACK = timedelta(days=4)
-"""The end of an alert is told so long after it, if it could not be told before."""
 
 STALE = timedelta(hours=1)
 """A judgement older than this is no ground to call anybody."""
@@ -98,8 +96,7 @@ class Teller:
                     one.gravity,
                 )
             )
-        month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        to_person, of_kahriz, last = messages.sums(connection, month)
+        to_person, of_kahriz, last = messages.sums_of_month(connection, now)
         return World(
             now,
             [_case(row, judged.get(row.kahriz)) for row in rows.values()],

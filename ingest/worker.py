@@ -21,7 +21,7 @@ from ingest.history import History
 from ingest.judge import Assessor
 from ingest.learning import Learning
 from ingest.lease import RENEW_S, Lease, LeaseLost, this_process
-from ingest.listening import Listening, hears_answers
+from ingest.listening import Listening
 from ingest.loops import Loop
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Intake
@@ -45,7 +45,7 @@ from kahriz.detect import DETECTORS
 from kahriz.errors import ConfigError, KahrizError
 from kahriz.intake_log import IntakeLog
 from kahriz.logs import in_one_line, without_secrets
-from kahriz.notify import NOTIFIERS
+from kahriz.notify import NOTIFIERS, hears_answers
 from kahriz.quality.flagger import Flagger
 from kahriz.quality.learned import LearnedLimits, learnable
 from kahriz.quality.limits import limits_of
@@ -196,7 +196,7 @@ class Worker:
         """Return what is done between an alert in the book and a phone, and back."""
         notify = self._settings.notify
         limits = Limits(notify.texts_a_person, notify.parts_a_kahriz)
-        can_answer = hears_answers(self._notifiers, notify.http.callback)
+        can_answer = hears_answers(notify)
         teller = Teller(self._registry, self._book, limits, can_answer=can_answer)
         sender = Sender(self._book, self._notifiers, self._at)
         sender.recover(self._clock())

@@ -214,6 +214,8 @@ DEFAULT_NORMS = (
     Norm(lpcd=100, name="optimal", source="WHO 2020, Domestic water quantity"),
 )
 
+_DAY_S = 86_400
+
 PEOPLE_A_HOUSEHOLD = 4
 """Assumed where only households were counted; shown as an assumption wherever it is used."""
 
@@ -337,6 +339,12 @@ class Kahriz(BaseModel):
         if self.people is not None:
             return self.people
         return None if self.households is None else self.households * PEOPLE_A_HOUSEHOLD
+
+    def lpcd(self, discharge_lps: float | None) -> float | None:
+        """Return litres a person and day at a flow; None: not known, or nobody drinks it."""
+        if discharge_lps is None or not self.served or self.use != "drinking":
+            return None
+        return discharge_lps * _DAY_S / self.served
 
     @property
     def is_served_assumed(self) -> bool:

@@ -15,11 +15,9 @@ from api.documented import READ, problems
 from api.routes import PREFIX
 from api.routes.messages import MAX_ID
 from api.schemas_people import AuditLog, Previews
-from kahriz import plugins
 from kahriz.alert.preview import previews
 from kahriz.book import audit, contacts
-from kahriz.notify import NOTIFIERS
-from kahriz.settings import NotifySettings
+from kahriz.notify import hears_answers
 
 router = APIRouter(prefix=PREFIX, tags=["people"])
 
@@ -52,12 +50,6 @@ async def preview(id: Kahriz, service: ServiceDep, _: Reader) -> JSONAnswer:
     people = await service.reads.book(lambda book: contacts.list_contacts(book, id))
     ids = [person.id for person in people]
     said = [person.as_contact() for person in people]
-    can_answer = _can_answer(service.settings.notify)
+    can_answer = hears_answers(service.settings.notify)
     found = previews(kahriz, said, service.clock(), can_answer=can_answer)
     return JSONAnswer({"kahriz": id, "texts": [shapes.preview(each, ids) for each in found]})
-
-
-def _can_answer(notify: NotifySettings) -> bool:
-    """Return whether what people send back is read: by a gateway itself, or pushed to us."""
-    classes = [plugins.load("notifier", name, NOTIFIERS) for name in notify.notifiers]
-    return bool(notify.http.callback) or any(hasattr(each, "news") for each in classes)

@@ -211,12 +211,13 @@ def _begun(detection: Detection, now: datetime) -> Standing:
 def _told(alert: Standing, detection: Detection, now: datetime) -> Standing:
     """Return the alert seen again; the gravest figures stay, not the last ones before its end."""
     alert = replace(alert, last_seen=now)
-    if _gravity(detection.evidence) < 0.9 * _gravity(alert.evidence):
+    if gravity(detection.evidence) < 0.9 * gravity(alert.evidence):
         return alert
     return replace(alert, evidence=dict(detection.evidence), explanation=detection.explanation)
 
 
-def _gravity(evidence: Mapping[str, float | str]) -> float:
+def gravity(evidence: Mapping[str, float | str]) -> float:
+    """Return the part of the water that is gone, or by which there is more; 0: not known."""
     names = ("deviation", "loss", "below_season")
     value = next((evidence[name] for name in names if name in evidence), 0.0)
     return abs(value) if isinstance(value, int | float) else 0.0

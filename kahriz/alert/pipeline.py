@@ -140,4 +140,4 @@ def _standing(row: alert_rows.Alert) -> Standing:
 
 
 LOOKS_BACK = timedelta(days=4)
-"""Alerts resolved longer ago are forgotten by detectors and never reopened."""
+"""Alerts resolved longer ago are forgotten by detectors, never reopened, and their end not told."""

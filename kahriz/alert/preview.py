@@ -79,13 +79,7 @@ def _example(kahriz: Kahriz, kind: Kind, reason: Reason, now: datetime) -> Facts
     facts = replace(facts, **_FIGURES.get(kind, _LOSS))
     if reason is Reason.RESOLVED:
         facts = replace(facts, observed_lps=BACK_LPS, deviation=None)
-    return replace(facts, lpcd=_lpcd(kahriz, facts.observed_lps))
-
-
-def _lpcd(kahriz: Kahriz, observed_lps: float | None) -> float | None:
-    if observed_lps is None or not kahriz.served or kahriz.use != "drinking":
-        return None
-    return observed_lps * 86400 / kahriz.served
+    return replace(facts, lpcd=kahriz.lpcd(facts.observed_lps))
 
 
 _LOSS: Mapping[str, Any] = {

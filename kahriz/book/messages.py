@@ -152,15 +152,16 @@ def told(connection: Connection, alerts: Iterable[int]) -> list[Notified]:
     return [Notified(**row) for row in connection.execute(query).mappings()]
 
 
-def sums(
-    connection: Connection, since: datetime
+def sums_of_month(
+    connection: Connection, now: datetime
 ) -> tuple[dict[str, Sums], dict[str, Sums], dict[tuple[str, str], datetime]]:
-    """Return texts and parts since an instant by address and by kahriz, and when each last was.
+    """Return the UTC month's texts and parts by address and by kahriz, and when each last was.
 
     The last is by (address, kahriz). What never left does not count, nor does e-mail, nor an
     answer: whoever sends texts in somebody's name must not use up what alerts may cost.
     """
     c = message.c
+    since = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     query = (
         select(c.address, c.kahriz, func.count(), func.sum(c.parts), func.max(c.created_at_ms))
         .where(c.created_at_ms >= to_ms(since), c.channel == "sms")

@@ -118,10 +118,8 @@ class Findings:
         return words
 
     def _left(self, observed_lps: float) -> Evidence:
-        kahriz = self._kahriz
-        if kahriz.served and kahriz.use == "drinking":
-            return {"water_left_lpcd": round(observed_lps * 86400 / kahriz.served, 1)}
-        return {}
+        lpcd = self._kahriz.lpcd(observed_lps)
+        return {} if lpcd is None else {"water_left_lpcd": round(lpcd, 1)}
 
     def instrument(self, at: int, site: Site, device: str, channel: Channel) -> Detection:
         """Return that an instrument cannot be believed, by itself."""

@@ -18,8 +18,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
+from kahriz import plugins
 from kahriz.errors import DeliveryReason
-from kahriz.settings import Settings
+from kahriz.settings import NotifySettings, Settings
 
 NOTIFIERS: dict[str, str] = {
     "console": "kahriz.notify.console:ConsoleNotifier",
@@ -135,3 +136,9 @@ class Listener(Protocol):
     def trouble(self) -> str | None:
         """Return what keeps texts from leaving although they are taken; None: nothing known."""
         ...
+
+
+def hears_answers(notify: NotifySettings) -> bool:
+    """Return whether what people send back is read: by a gateway itself, or pushed to the API."""
+    gateways = [plugins.load("notifier", name, NOTIFIERS) for name in notify.notifiers]
+    return bool(notify.http.callback) or any(issubclass(each, Listener) for each in gateways)

@@ -129,11 +129,10 @@ def _status(scene: Scene, water: Water) -> Decision:
     kahriz, person = scene.kahrizes[id], scene.own[id]
     own = [a for a in scene.firing if a.kahriz == id and is_told(scene, a)]
     flow = water.flow_lps
-    drink = kahriz.served if kahriz.use == "drinking" else None
     known = replace(
         known_of(scene, kahriz, person),
         observed_lps=flow,
-        lpcd=None if flow is None or drink is None else flow * 86400 / drink,
+        lpcd=kahriz.lpcd(flow),
         since=water.measured_at,
         alerts=tuple(a.code for a in own),
     )

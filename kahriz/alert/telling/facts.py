@@ -40,21 +40,13 @@ def facts_of(kahriz: Kahriz, alerts: Sequence[Alert], reason: Reason, now: datet
         contact_for_repair=kahriz.contact_for_repair,
         access_note=kahriz.access_note,
     )
-    return _at_the_end(facts, kahriz, alert.end_lps) if reason is Reason.RESOLVED else facts
-
-
-def _at_the_end(facts: Facts, kahriz: Kahriz, observed: float | None) -> Facts:
-    people, is_drunk = kahriz.served, kahriz.use == "drinking"
-    lpcd = observed * 86400 / people if observed is not None and people and is_drunk else None
-    return replace(facts, observed_lps=observed, lpcd=lpcd, deviation=None)
+    if reason is not Reason.RESOLVED:
+        return facts
+    flow = alert.end_lps
+    return replace(facts, observed_lps=flow, lpcd=kahriz.lpcd(flow), deviation=None)
 
 
 def figure(evidence: Mapping[str, Any], *names: str) -> float | None:
     """Return the first of some figures that the evidence has."""
     value = next((evidence[name] for name in names if name in evidence), None)
     return float(value) if isinstance(value, int | float) else None
-
-
-def gravity(evidence: Mapping[str, Any]) -> float:
-    """Return the part of the water that is gone, or by which there is more; 0: not known."""
-    return abs(figure(evidence, "deviation", "loss", "below_season") or 0.0)

@@ -71,7 +71,7 @@ def test_answers_do_not_use_up_what_alerts_may_cost(house: House) -> None:
     house.tells(CHAIR, house.fires())
     house.sends(CHAIR, "1")
     with house.book.read() as connection:
-        people, kahrizes, last = messages.sums(connection, house.now - HOUR)
+        people, kahrizes, last = messages.sums_of_month(connection, house.now)
 
     assert people == {CHAIR: (1, 1)}
     assert (kahrizes, last) == ({}, {})

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection
 
 from ingest.queued import queue
+from ingest.sender import GatewayTrouble
 from kahriz.alert.telling.world import Limits
 from kahriz.book import Book, checkpoints, contacts, messages
 from kahriz.book.contacts import CHANNELS, Person
@@ -30,25 +31,6 @@ WARNS_AT = 0.8
 EXPIRES_AFTER = timedelta(hours=12)
 
 _CHECKPOINT = "notices"
-
-
-class Trouble(Protocol):
-    """A gateway that takes nothing: its name, since when, and what it said last."""
-
-    @property
-    def name(self) -> str:
-        """Of the gateway."""
-        ...
-
-    @property
-    def since(self) -> datetime:
-        """When it first took nothing."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """What it said last."""
-        ...
 
 
 class Notices:
@@ -71,7 +53,7 @@ class Notices:
         registry: Registry,
         book: Book,
         limits: Limits,
-        troubles: Callable[[datetime], Sequence[Trouble]],
+        troubles: Callable[[], Sequence[GatewayTrouble]],
         roads: Mapping[str, frozenset[str]],
     ) -> None:
         self._kahrizes = {k.id: k for k in registry.kahriz}
@@ -82,7 +64,7 @@ class Notices:
 
     def step(self, now: datetime) -> int:
         """Queue what is new at `now`; return how many texts."""
-        dead = {t.name: t for t in self._troubles(now) if now - t.since >= TELLS_AFTER}
+        dead = {t.name: t for t in self._troubles() if now - t.since >= TELLS_AFTER}
         with self._book.read() as connection:
             told: dict[str, Any] = checkpoints.get(connection, _CHECKPOINT) or {}
             _, of_kahriz, _ = messages.sums_of_month(connection, now)
@@ -103,7 +85,7 @@ class Notices:
     def _of_gateways(
         self,
         connection: Connection,
-        dead: Mapping[str, Trouble],
+        dead: Mapping[str, GatewayTrouble],
         told: Mapping[str, int],
         now: datetime,
     ) -> int:
@@ -132,7 +114,7 @@ class Notices:
                 n += _queue(connection, person, channels, notice, known, key)
         return n
 
-    def _other_roads(self, name: str, dead: Mapping[str, Trouble]) -> frozenset[str]:
+    def _other_roads(self, name: str, dead: Mapping[str, GatewayTrouble]) -> frozenset[str]:
         """Return the channels that every one of their gateways still takes."""
         blocked = frozenset[str]().union(*(self._roads.get(d, frozenset()) for d in dead))
         every = frozenset[str]().union(*self._roads.values())

@@ -67,7 +67,7 @@ class Sender:
         if again or unknown:
             _LOG.warning("texts were interrupted", extra={"again": again, "unknown": unknown})
 
-    def troubles(self, _now: datetime) -> list[GatewayTrouble]:
+    def troubles(self) -> list[GatewayTrouble]:
         """Return the gateways that took nothing since they were asked first, longest first."""
         return sorted(self._troubles.values(), key=lambda trouble: trouble.since)
 

@@ -28,6 +28,7 @@ from ingest.backlog import (
     value_of,
 )
 from kahriz.alert import lifecycle, pipeline
+from kahriz.alert.flowing import lately
 from kahriz.alert.lifecycle import Alerts, State, Transition
 from kahriz.alert.walk import walk
 from kahriz.alert.works import Calendar
@@ -287,10 +288,8 @@ class Watch:
         """Return the outlet's flow [L/s], the median of the last hour; None: not known."""
         for site in kahriz.sites_of(SiteKind.OUTLET):
             stream = datastream_id(kahriz.id, site.id, Property.DISCHARGE)
-            series = self._store.series(stream, now - timedelta(hours=1), now + _JUST)
-            recent = series.usable().value
-            if len(recent):
-                return float(sorted(recent)[len(recent) // 2])
+            if found := lately(self._store, stream, now):
+                return found[0]
         return None
 
 

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -203,8 +203,8 @@ class Worker:
         listening = Listening(self._book, self._notifiers)
         answers = Answers(self._registry, self._book, self._store, self._at)
 
-        def troubles(now: datetime) -> list[GatewayTrouble]:
-            return [*listening.troubles(), *sender.troubles(now)]
+        def troubles() -> list[GatewayTrouble]:
+            return [*listening.troubles(), *sender.troubles()]
 
         roads = {name: one.channels for name, one in by_name(self._notifiers).items()}
         notices = Notices(self._registry, self._book, limits, troubles, roads)
@@ -212,7 +212,7 @@ class Worker:
         def gateways() -> None:
             now = self._clock()
             listening.step(now)
-            self._health.gateways({trouble.name: trouble.reason for trouble in troubles(now)})
+            self._health.gateways({trouble.name: trouble.reason for trouble in troubles()})
             notices.step(now)
 
         return {

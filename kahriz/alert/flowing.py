@@ -11,7 +11,7 @@ from kahriz.alert.answering import outlet
 from kahriz.alert.answering.scene import Water
 from kahriz.alert.beside import beside
 from kahriz.clock import from_datetime64, to_ms
-from kahriz.observations import datastream_id
+from kahriz.observations import DatastreamId, datastream_id
 from kahriz.rating.dated import DatedRating
 from kahriz.sites import Kahriz
 from kahriz.store import Store
@@ -26,6 +26,12 @@ LOOKS_BACK = timedelta(days=7)
 _JUST = timedelta(milliseconds=1)  # intervals are half-open
 
 
+def lately(store: Store, stream: DatastreamId, now: datetime) -> tuple[float, datetime] | None:
+    """Return the median of the last hour and when its newest value was; None: nothing usable."""
+    hour = store.series(stream, now - LATELY, now + _JUST).usable()
+    return (float(np.median(hour.value)), from_datetime64(hour.time[-1])) if len(hour) else None
+
+
 def flowing(store: Store, kahriz: Kahriz, now: datetime) -> Water:
     """Return the median of the last hour at a kahriz's outlet; what failed its tests says nothing.
 
@@ -35,9 +41,8 @@ def flowing(store: Store, kahriz: Kahriz, now: datetime) -> Water:
         The store is away.
     """
     stream = datastream_id(kahriz.id, outlet(kahriz).id, Property.DISCHARGE)
-    hour = store.series(stream, now - LATELY, now + _JUST).usable()
-    if len(hour):
-        return Water(float(np.median(hour.value)), from_datetime64(hour.time[-1]))
+    if found := lately(store, stream, now):
+        return Water(*found)
     week = store.series(stream, now - LOOKS_BACK, now).usable()
     return Water(None, from_datetime64(week.time[-1]) if len(week) else None)
 

@@ -18,17 +18,23 @@ Example
 >>> float(rated.discharge_lps[0].round(1)), int(rated.quality[0])
 (64.8, 1)
 
-Source: U.S. Bureau of Reclamation, Water Measurement Manual (3rd edition, revised 2001), chapter 7,
-fully contracted Cipolletti weir: Q = 3.367 L h^1.5 in feet and seconds, heads from 0.2 ft to L/3.
-It gives +-5 % where the water comes slowly, taken here as two standard uncertainties.
+Source: U.S. Bureau of Reclamation, Water Measurement Manual (3rd edition, revised 2001), chapter 7
+section 12: Q = 3.367 L h^1.5 in feet and seconds, without the velocity of approach; its table A7-5
+follows it to a head of L/3, to +-5 %, taken here as two standard uncertainties. It calls the weir
+considerably less accurate than a V-notch. The lower limit is that of the V-notch here.
 """
 
 from __future__ import annotations
 
 from kahriz.errors import ConfigError
-from kahriz.observations import Values
-from kahriz.rating import Rated
-from kahriz.rating.curve import Band, Curve, check_above_zero, check_finite, check_not_negative
+from kahriz.rating.curve import (
+    Band,
+    Curve,
+    OneCurve,
+    check_above_zero,
+    check_finite,
+    check_not_negative,
+)
 
 _FOOT_M = 0.3048
 COEFFICIENT = 3.367 * _FOOT_M**0.5
@@ -45,7 +51,7 @@ CURVE_UNCERTAINTY_LOW = 0.075
 _NAME = "cipolletti"
 
 
-class Cipolletti:
+class Cipolletti(OneCurve):
     """A Cipolletti weir; see the module for its formula and limits.
 
     Parameters
@@ -93,11 +99,3 @@ class Cipolletti:
             CURVE_UNCERTAINTY,
             CURVE_UNCERTAINTY_LOW,
         )
-
-    def discharge(self, stage_m: Values) -> Rated:
-        """Return discharge of `stage_m` (n,) [m]."""
-        return self._curve.discharge(stage_m)
-
-    def stage(self, discharge_lps: Values) -> Values:
-        """Return the stage (n,) [m] that gives `discharge_lps` (n,) [L/s]; NaN outside limits."""
-        return self._curve.stage(discharge_lps)

@@ -99,6 +99,20 @@ class Curve:
         return flags
 
 
+class OneCurve:
+    """A rating that is one curve; what it is made of sets `_curve`."""
+
+    _curve: Curve
+
+    def discharge(self, stage_m: Values) -> Rated:
+        """Return discharge of `stage_m` (n,) [m]."""
+        return self._curve.discharge(stage_m)
+
+    def stage(self, discharge_lps: Values) -> Values:
+        """Return the stage (n,) [m] that gives `discharge_lps` (n,) [L/s]; NaN outside limits."""
+        return self._curve.stage(discharge_lps)
+
+
 def check_above_zero(rating: str, **options: float) -> None:
     """Raise ConfigError unless every option is a finite number above 0."""
     for name, value in options.items():

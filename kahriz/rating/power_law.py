@@ -24,9 +24,14 @@ Source: ISO 18320:2020, Hydrometry - Determination of the stage-discharge relati
 from __future__ import annotations
 
 from kahriz.errors import ConfigError
-from kahriz.observations import Values
-from kahriz.rating import Rated
-from kahriz.rating.curve import Band, Curve, check_above_zero, check_finite, check_not_negative
+from kahriz.rating.curve import (
+    Band,
+    Curve,
+    OneCurve,
+    check_above_zero,
+    check_finite,
+    check_not_negative,
+)
 
 CURVE_UNCERTAINTY = 0.05
 """Standard uncertainty of a fitted curve as a part of Q: what a fair set of gaugings gives."""
@@ -34,7 +39,7 @@ CURVE_UNCERTAINTY = 0.05
 _NAME = "power_law"
 
 
-class PowerLaw:
+class PowerLaw(OneCurve):
     """A fitted curve; see the module for its formula and limits.
 
     Parameters
@@ -88,11 +93,3 @@ class PowerLaw:
             curve_uncertainty,
             curve_uncertainty,
         )
-
-    def discharge(self, stage_m: Values) -> Rated:
-        """Return discharge of `stage_m` (n,) [m]."""
-        return self._curve.discharge(stage_m)
-
-    def stage(self, discharge_lps: Values) -> Values:
-        """Return the stage (n,) [m] that gives `discharge_lps` (n,) [L/s]; NaN outside limits."""
-        return self._curve.stage(discharge_lps)

@@ -26,9 +26,14 @@ Source: ISO 1438:2017, Hydrometry - Open channel flow measurement using thin-pla
 from __future__ import annotations
 
 from kahriz.errors import ConfigError
-from kahriz.observations import Values
-from kahriz.rating import Rated
-from kahriz.rating.curve import Band, Curve, check_above_zero, check_finite, check_not_negative
+from kahriz.rating.curve import (
+    Band,
+    Curve,
+    OneCurve,
+    check_above_zero,
+    check_finite,
+    check_not_negative,
+)
 
 COEFFICIENT = 1.38
 EXPONENT = 2.5
@@ -42,7 +47,7 @@ CURVE_UNCERTAINTY_LOW = 0.05
 _NAME = "v_notch_90"
 
 
-class VNotch90:
+class VNotch90(OneCurve):
     """A 90 degree V-notch; see the module for its formula and limits.
 
     Parameters
@@ -83,11 +88,3 @@ class VNotch90:
             CURVE_UNCERTAINTY,
             CURVE_UNCERTAINTY_LOW,
         )
-
-    def discharge(self, stage_m: Values) -> Rated:
-        """Return discharge of `stage_m` (n,) [m]."""
-        return self._curve.discharge(stage_m)
-
-    def stage(self, discharge_lps: Values) -> Values:
-        """Return the stage (n,) [m] that gives `discharge_lps` (n,) [L/s]; NaN outside limits."""
-        return self._curve.stage(discharge_lps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from ingest.notices import TELLS_AFTER, Notices
+from ingest.sender import GatewayTrouble
 from kahriz.alert.telling.world import Limits
 from kahriz.book import Book, contacts, messages
 from kahriz.clock import to_ms
@@ -23,11 +23,9 @@ MINUTE = timedelta(minutes=1)
 SMS, MAIL = frozenset({"sms"}), frozenset({"email"})
 
 
-@dataclass(frozen=True)
-class Dead:
-    name: str
-    since: datetime = NOON
-    reason: str = "connection refused"
+def dead(name: str, since: datetime = NOON) -> GatewayTrouble:
+    """Return that a gateway takes nothing."""
+    return GatewayTrouble(name, since, "connection refused")
 
 
 class House:
@@ -47,13 +45,13 @@ class House:
         self.book.migrate()
         with self.book.begin() as connection:
             contacts.import_file(connection, self.registry, NOON)
-        self.dead: Sequence[Dead] = ()
+        self.dead: Sequence[GatewayTrouble] = ()
         self.roads = roads
         self.restart()
 
     def restart(self) -> None:
         limits = Limits(parts_a_kahriz=10)
-        self.notices = Notices(self.registry, self.book, limits, lambda now: self.dead, self.roads)
+        self.notices = Notices(self.registry, self.book, limits, lambda: self.dead, self.roads)
 
     def at(self, now: datetime) -> list[tuple[str, str]]:
         """Return (channel, text) of what is new at an instant."""
@@ -99,7 +97,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_a_gateway_that_takes_no_sms_for_ten_minutes_is_told_by_mail(house: House) -> None:
-    house.dead = [Dead("gammu")]
+    house.dead = [dead("gammu")]
     early = house.at(NOON + TELLS_AFTER - MINUTE)
     told = house.at(NOON + TELLS_AFTER)
     house.restart()
@@ -112,7 +110,7 @@ def test_a_gateway_that_takes_no_sms_for_ten_minutes_is_told_by_mail(house: Hous
 
 
 def test_that_it_takes_texts_again_is_told_by_both_and_once(house: House) -> None:
-    house.dead = [Dead("gammu")]
+    house.dead = [dead("gammu")]
     house.at(NOON + TELLS_AFTER)
     house.dead = []
 
@@ -121,23 +119,23 @@ def test_that_it_takes_texts_again_is_told_by_both_and_once(house: House) -> Non
 
 
 def test_a_dead_mail_server_is_told_by_sms(house: House) -> None:
-    house.dead = [Dead("email")]
+    house.dead = [dead("email")]
 
     assert [channel for channel, _ in house.at(NOON + TELLS_AFTER)] == ["sms"]
 
 
 def test_where_every_road_is_dead_nothing_is_queued(house: House) -> None:
-    house.dead = [Dead("email"), Dead("gammu")]
+    house.dead = [dead("email"), dead("gammu")]
 
     assert house.at(NOON + TELLS_AFTER) == []
 
 
 def test_the_same_gateway_dead_again_is_told_again(house: House) -> None:
-    house.dead = [Dead("gammu")]
+    house.dead = [dead("gammu")]
     house.at(NOON + TELLS_AFTER)
     house.dead = []
     house.at(NOON + 12 * MINUTE)
-    house.dead = [Dead("gammu", NOON + 20 * MINUTE)]
+    house.dead = [dead("gammu", NOON + 20 * MINUTE)]
 
     assert len(house.at(NOON + 30 * MINUTE)) == 1
 

@@ -10,13 +10,12 @@ from sqlalchemy import text
 from ingest.listening import PATIENCE, Listening
 from ingest.metrics import Health
 from ingest.sender import GatewayTrouble, Sender
-from kahriz.book import Book, alerts, messages
-from kahriz.book.messages import OutboxMessage
+from kahriz.book import Book, messages
 from kahriz.errors import DeliveryError, DeliveryReason
 from kahriz.notify import Arrived, Fate, FateState, News
 from kahriz.notify.file import FileNotifier
 from kahriz.notify.null import NullNotifier
-from tests.unit.book import test_alerts, test_messages
+from tests.unit.ingest.one_text import book_with_one_text, row
 
 NOW = datetime(2026, 11, 22, 6, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -47,18 +46,8 @@ class Modem(NullNotifier):
 
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Book]:
-    opened = Book(f"sqlite:///{tmp_path / 'book.sqlite'}")
-    opened.migrate()
-    with opened.begin() as connection:
-        alerts.add(connection, test_alerts.values())
-        messages.queue(connection, test_messages.values())
-    yield opened
-    opened.close()
-
-
-def row(book: Book) -> OutboxMessage:
-    with book.begin() as connection:
-        return messages.list_messages(connection)[-1]
+    with book_with_one_text(tmp_path) as opened:
+        yield opened
 
 
 def answers(book: Book) -> list[list[str]]:

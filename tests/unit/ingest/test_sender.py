@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from ingest.sender import GatewayTrouble, Sender
-from kahriz.book import Book, alerts, messages
-from kahriz.book.messages import OutboxMessage
+from kahriz.book import Book, messages
 from kahriz.clock import to_ms
 from kahriz.errors import DeliveryError, DeliveryReason
 from kahriz.notify import Message, Receipt
 from kahriz.notify.null import NullNotifier
-from tests.unit.book import test_alerts, test_messages
+from tests.unit.book import test_messages
+from tests.unit.ingest.one_text import book_with_one_text, row
 
 NOW = datetime(2026, 11, 22, 6, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -38,18 +38,8 @@ def busy() -> DeliveryError:
 
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Book]:
-    opened = Book(f"sqlite:///{tmp_path / 'book.sqlite'}")
-    opened.migrate()
-    with opened.begin() as connection:
-        alerts.add(connection, test_alerts.values())
-        messages.queue(connection, test_messages.values())
-    yield opened
-    opened.close()
-
-
-def row(book: Book) -> OutboxMessage:
-    with book.begin() as connection:
-        return messages.list_messages(connection)[-1]
+    with book_with_one_text(tmp_path) as opened:
+        yield opened
 
 
 def test_a_due_text_is_handed_over_once_with_its_alerts_code(book: Book) -> None:

@@ -29,7 +29,7 @@ STALLED_S = 900.0
 
 
 class Caller(Protocol):
-    """Asks an address; raises OSError or DeliveryError where it does not answer with success."""
+    """Asks an address; raises DeliveryError where it does not answer with success."""
 
     def __call__(self, method: str, url: str, body: bytes) -> None:
         """Ask it once."""
@@ -102,10 +102,10 @@ class Pulse:
                 self._call("POST", self._fail_url, "\n".join(wrong).encode())
             else:
                 self._call("GET", self._ping_url, b"")
-        except Exception as error:
-            # Whoever listens hears nothing and calls: that is what the silence is for. The
-            # address is not logged, it is a secret.
-            self._once.failed("heartbeat", type(error).__name__)
+        except DeliveryError as error:
+            # Whoever listens hears nothing and calls: that is what the silence is for. Of the
+            # address, a secret, the error names the host alone.
+            self._once.failed("heartbeat", str(error))
         else:
             self._once.worked("heartbeat")
         return False

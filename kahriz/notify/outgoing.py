@@ -94,7 +94,7 @@ def _resolve(host: str, port: int, limits: Limits) -> str:
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
         if not limits.allow_private and not is_public(address):
-            detail = f"{host} is {address}, which is not public: notify.http.allow_private"
+            detail = f"{host} is {address}, which is not public: allow_private is false"
             raise DeliveryError(DeliveryReason.GATEWAY, detail, permanent=False)
     return addresses[0]
 

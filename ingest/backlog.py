@@ -26,8 +26,11 @@ BACKLOG = timedelta(minutes=30)
 GRACE = timedelta(minutes=1)
 """So long after its end a quarter of an hour is judged: what was measured in it has to come."""
 
-OLDEST = timedelta(days=35)
+OLDEST = timedelta(days=45)
 """What is older is kept and counted, but no longer judged."""
+
+QUIET = timedelta(minutes=2)
+"""So long after the last late reading its past is judged again, while the present goes on."""
 
 PATIENCE = timedelta(hours=3)
 """So long the judgement waits for a backlog that is still arriving."""

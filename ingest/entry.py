@@ -10,18 +10,18 @@ import numpy as np
 from sqlalchemy import Connection
 
 from ingest.gathered import Gathered
+from ingest.hours import Hour, hours_of
+from ingest.judge import Judged
 from ingest.ledger import BootLedger, Ledger, Ranges
 from ingest.outbox import Note
 from ingest.parts import Parts
 from ingest.topics import ack_topic
-from kahriz.book import days, dead_letters, devices, ledger, rollups
+from kahriz.book import days, dead_letters, devices, late, ledger, rollups
 from kahriz.book.days import STRANGERS, DayCount, Fate, Reason
 from kahriz.book.devices import Heard
 from kahriz.clock import to_ms
 from kahriz.codec.json_columns import NONE, Longs
-from kahriz.observations import DatastreamId, ObservationBatch
-
-HOUR_MS = 3_600_000
+from kahriz.observations import ObservationBatch
 
 
 @dataclass(slots=True)
@@ -152,11 +152,12 @@ def write(
     connection: Connection,
     entry: Entry,
     batch: Gathered,
+    judged: Judged | None,
     written: ObservationBatch | None,
     *,
     is_replay: bool = False,
 ) -> None:
-    """Enter a batch whose observations `written` are durable; None: it has none.
+    """Enter a batch as it was `judged`; what of it is `written` is durable. None: nothing was.
 
     In a replay nothing is counted: the day on which it came says already what became of it. Nor
     does a device's word about itself hold any longer, or tell when it was last heard.
@@ -166,6 +167,10 @@ def write(
     ledger.put_ranges(connection, added, removed)
     ledger.put_floors(connection, floors, now_ms)
     rollups.mark_dirty(connection, dirty_hours(written))
+    if judged is not None:
+        late.mark(connection, judged.unsettled, now_ms)
+        late.tell(connection, judged.late, now_ms)
+        late.mark_corrected(connection, judged.corrected)
     if is_replay:
         devices.put_heard(connection, [_uncounted(heard) for heard in entry.heard.values()])
         dead_letters.put_again(connection, batch.letters)
@@ -187,18 +192,11 @@ def _uncounted(heard: Heard) -> Heard:
     )
 
 
-def dirty_hours(written: ObservationBatch | None) -> list[tuple[DatastreamId, int]]:
+def dirty_hours(written: ObservationBatch | None) -> list[Hour]:
     """Return each (datastream, hour in ms) that `written` touches, once."""
-    if written is None or not len(written):
+    if written is None:
         return []
-    hours = written.time.astype(np.int64) // HOUR_MS
-    least = int(hours.min())
-    span = int(hours.max()) - least + 1
-    keys = np.unique(written.stream.astype(np.int64) * span + (hours - least))
-    return [
-        (written.datastreams[stream], (hour + least) * HOUR_MS)
-        for stream, hour in zip((keys // span).tolist(), (keys % span).tolist(), strict=True)
-    ]
+    return hours_of(written.datastreams, written.stream, written.time.astype(np.int64))
 
 
 def _heard(parts: Parts, names: Sequence[str], received_at_ms: int) -> dict[str, Heard]:

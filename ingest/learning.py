@@ -1,17 +1,18 @@
-"""Limits learned while the service runs: one datastream's last month at a time, each once a day."""
+"""Limits learned while the service runs: one datastream's last month at a time, anew each day."""
 
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from kahriz.clock import to_ms
 from kahriz.quality.learned import LOOK_BACK, LearnedLimits, learn
 from kahriz.sites import Registry
 from kahriz.store import Store
 
-_HOLDS = timedelta(days=1)
+_DAY = timedelta(days=1)
 
 
 class Learning:
@@ -29,7 +30,7 @@ class Learning:
         self._store = store
         self._limits = limits
         self._ids = [d.id for d in registry.datastreams]
-        # Each with when it was last learned of, who has waited longest first.
+        # Each with the day it was last learned for, who has waited longest first.
         self._due: deque[tuple[datetime | None, int]] = deque(
             (None, stream) for stream in limits.open_streams.tolist()
         )
@@ -38,10 +39,13 @@ class Learning:
         """Learn of the one datastream that has waited longest, if any is due."""
         if not self._due:
             return
-        learned_at, stream = self._due[0]
-        if learned_at is not None and now - learned_at < _HOLDS:
+        learned_for, stream = self._due[0]
+        # By what was before midnight, so that whoever judges the day again learns the same.
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        if learned_for == today:
             return
-        past = self._store.series(self._ids[stream], now - LOOK_BACK, now)
-        self._limits.put(stream, learn(past.time.astype(np.int64), past.value, past.quality))
+        past = self._store.series(self._ids[stream], today - LOOK_BACK, today)
+        learned = learn(past.time.astype(np.int64), past.value, past.quality)
+        self._limits.put(stream, learned, to_ms(today) // (_DAY // timedelta(milliseconds=1)))
         self._due.popleft()
-        self._due.append((now, stream))
+        self._due.append((today, stream))

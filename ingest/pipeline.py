@@ -201,7 +201,7 @@ class Pipeline:
         judged = self._until_available("store", lambda: self._assessor.assess(batch))
         written = self._until_available("store", lambda: self._write(judged, messages, batch))
         self._at("written")
-        entry = self._until_available("book", lambda: self._record(batch, written), REFUSED)
+        entry = self._until_available("book", lambda: self._record(batch, judged, written), REFUSED)
         self._at("recorded")
         self._metrics.batch.observe(len(messages))
         self._metrics.write_seconds.observe(time.perf_counter() - began)
@@ -217,7 +217,7 @@ class Pipeline:
         batch = self._gatherer.gather([], now)
         batch.set_aside.append((self._gatherer.one_by_one.sender(message), Reason.SERVICE_FAULT))
         batch.letters.append(letter_of(message, reason, now, Reason.SERVICE_FAULT))
-        entry = self._until_available("book", lambda: self._record(batch, None))
+        entry = self._until_available("book", lambda: self._record(batch, None, None))
         self._metrics.dead_letters.inc()
         self._metrics.account(entry.days.values())
 
@@ -243,13 +243,15 @@ class Pipeline:
             return observations.take(kept)
         return observations
 
-    def _record(self, batch: Gathered, written: ObservationBatch | None) -> Entry:
+    def _record(
+        self, batch: Gathered, judged: Judged | None, written: ObservationBatch | None
+    ) -> Entry:
         """Enter the batch in the book; return what it was told."""
         shed = self._shed.take()
         try:
             entry = entry_of(batch, self._gatherer.devices, self._ledger, shed)
             with self._book.begin() as connection:
-                write(connection, entry, batch, written, is_replay=self._is_replay)
+                write(connection, entry, batch, judged, written, is_replay=self._is_replay)
         except BaseException:
             self._ledger.forget()  # what is in memory ran ahead of the book
             self._shed.give_back(shed)

@@ -35,6 +35,7 @@ from kahriz.book.dead_letters import KeptLetter
 from kahriz.clock import from_ms
 from kahriz.intake_log import Found, read
 from kahriz.quality.flagger import Flagger
+from kahriz.quality.learned import LearnedLimits, learnable
 from kahriz.quality.limits import limits_of
 from kahriz.settings import IngestSettings
 from kahriz.sites import Registry
@@ -84,7 +85,9 @@ class Replay:
         self._book = book
         self._clock = _Then()
         self._metrics = Metrics()
-        limits = limits_of(registry)
+        # Nothing is learned here: what can be is judged again by the ingest that comes after.
+        learned = LearnedLimits(limits_of(registry), learnable(registry))
+        limits = learned.table
         gatherer = gatherer_of(registry, settings, keep_in(book))
         self._clocks = gatherer.clocks
         with book.read() as connection:
@@ -92,7 +95,7 @@ class Replay:
             gatherer.one_by_one.lorawan.leave_uncounted(devices.list_devices(connection))
         self._pipeline = Pipeline(
             gatherer,
-            Assessor(registry, Flagger(limits, History(registry, store, limits))),
+            Assessor(registry, Flagger(limits, History(registry, store, limits)), learned),
             store,
             book,
             _Silent(),

@@ -19,6 +19,8 @@ from ingest.backlog import (
     BACKLOG,
     GRACE,
     OLDEST,
+    PATIENCE,
+    QUIET,
     Mark,
     has_to_wait,
     is_due,
@@ -32,9 +34,10 @@ from kahriz.alert.flowing import lately
 from kahriz.alert.lifecycle import Alerts, State, Transition
 from kahriz.alert.walk import walk
 from kahriz.alert.works import Calendar
-from kahriz.book import Book, checkpoints, devices, maintenance, snapshots
+from kahriz.book import Book, checkpoints, devices, late, maintenance, snapshots
 from kahriz.book.devices import DeviceRow
-from kahriz.clock import from_datetime64, from_ms
+from kahriz.book.late import LateSince
+from kahriz.clock import from_datetime64, from_ms, to_ms
 from kahriz.detect import Detection, Detector, KahrizView
 from kahriz.detect.gallery import Gallery, dump, load
 from kahriz.errors import StoreUnavailable
@@ -55,10 +58,14 @@ _JUST = timedelta(milliseconds=1)  # intervals are half-open, the newest reading
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """From where a kahriz is walked: what is remembered, and until when everything was told."""
+    """From where a kahriz is walked: what is remembered, and until when everything was told.
+
+    ``seen`` are the late values that are behind that.
+    """
 
     gallery: Gallery
     told_until: datetime
+    seen: tuple[LateSince, ...] = ()
 
 
 class Watch:
@@ -176,6 +183,7 @@ class Watch:
         with self._book.begin() as connection:
             pipeline.write(connection, pipeline.Judgement(kahriz, now, alerts, moved, flow))
             checkpoints.put(connection, _name(kahriz), value_of(done))
+            late.clear_told(connection, way.seen)
             if states:
                 snapshots.put(connection, kahriz.id, after, states)
         if states:
@@ -192,15 +200,23 @@ class Watch:
         if known is None:
             return self._unknown(kahriz, mark, now)
         told_until = quarters.end(known.state.at)
-        late = self._late(kahriz, mark, rows, told_until, now)
-        if late is None:
-            return _Way(known, told_until)
-        before = quarters.of(late) - 1
+        seen = self._came_late(kahriz, now)
+        oldest = self._oldest(kahriz, mark, rows, told_until, seen, now)
+        if oldest is None:
+            return _Way(known, told_until, seen)
+        before = quarters.of(oldest) - 1
         remembered = self._remembered(kahriz, before)
         told_until = min(told_until, quarters.end(before))
         if remembered is None:
-            return _Way(self._unknown(kahriz, mark, now).gallery, told_until)
-        return _Way(remembered, told_until)
+            return _Way(self._unknown(kahriz, mark, now).gallery, told_until, seen)
+        return _Way(remembered, told_until, seen)
+
+    def _came_late(self, kahriz: Kahriz, now: datetime) -> tuple[LateSince, ...]:
+        """Return since when there are late values behind newer ones, once no more of them come."""
+        quiet_ms, patient_ms = to_ms(now - QUIET), to_ms(now - PATIENCE)
+        streams = self._galleries[kahriz.id].streams
+        with self._book.read() as connection:
+            return tuple(late.untold(connection, streams, quiet_ms, patient_ms))
 
     def _remembered(self, kahriz: Kahriz, until: int | None) -> Gallery | None:
         known = self._states.get(kahriz.id)
@@ -225,16 +241,18 @@ class Watch:
         gallery.state.at = gallery.quarters.of(now - LEARNS) - 1
         return _Way(gallery, mark.judged)
 
-    def _late(
+    def _oldest(
         self,
         kahriz: Kahriz,
         mark: Mark,
         rows: Mapping[str, DeviceRow],
         judged: datetime,
+        seen: Sequence[LateSince],
         now: datetime,
     ) -> datetime | None:
         """Return the instant of the oldest reading that came after its quarter was judged."""
-        oldest: datetime | None = None
+        came_late = [from_ms(one.oldest_ms) for one in seen if from_ms(one.oldest_ms) < judged]
+        oldest = min(came_late, default=None)
         for device, row in rows.items():
             since = unheard_since(mark, row, now)
             if since is None or since >= judged:

@@ -30,6 +30,7 @@ from ingest.own_clock import OwnClock
 from ingest.pipeline import Pipeline, Stopped
 from ingest.probe import Probe
 from ingest.pulse import Pulse, caller
+from ingest.rejudge import Rejudging
 from ingest.rollups import Rollups
 from ingest.sender import GatewayTrouble, Sender, by_name
 from ingest.shed import Shed
@@ -149,7 +150,7 @@ class Worker:
         history = History(self._registry, self._store, limits)
         return Pipeline(
             self._gatherer,
-            Assessor(self._registry, Flagger(limits, history)),
+            Assessor(self._registry, Flagger(limits, history), self._limits),
             self._store,
             self._book,
             self._intake,
@@ -164,7 +165,13 @@ class Worker:
         )
 
     def _build_loops(self) -> list[Loop]:
+        rejudging = Rejudging(self._registry, self._store, self._book)
         rollups = Rollups(self._registry, self._store, self._book)
+
+        def figures() -> bool:
+            now = self._clock()
+            return rejudging.step(now) + rollups.step(now) > 0
+
         watch = Watch(
             self._registry,
             self._store,
@@ -173,7 +180,7 @@ class Worker:
         )
         learning = Learning(self._registry, self._store, self._limits)
         steps = {
-            "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
+            "rollups": (figures, 0.5, self._is_flooded),
             "watch": (_once_a_time(lambda: watch.step(self._clock())), 0.5, self._is_flooded),
             "limits": (_once_a_time(lambda: learning.step(self._clock())), 1.0, self._is_flooded),
             **self._texting(),

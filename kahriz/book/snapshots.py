@@ -1,6 +1,6 @@
 """What was remembered of a kahriz at quarters of an hour past, so that late readings can go back.
 
-Kept of each kahriz: the newest four, each hour's of two days, each day's of 35 days: at most 87.
+Kept of each kahriz: the newest four, each hour's of two days, each day's of 45 days: at most 97.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kahriz.book.upsert import upsert
 HOUR, DAY = 4, 96
 """In quarters of an hour."""
 
-NEWEST, HOURS, DAYS = 4, 48, 35
+NEWEST, HOURS, DAYS = 4, 48, 45
 
 
 def is_kept(quarter: int, newest: int) -> bool:

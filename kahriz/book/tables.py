@@ -58,6 +58,36 @@ dirty_hour = Table(
     ),  # cleared only if it is still the mark that was read
 )
 
+# Hours in which values were flagged before what was measured around them had come.
+late_hour = Table(
+    "late_hour",
+    metadata,
+    Column("datastream", String(140), primary_key=True),
+    Column("hour_ms", BigInteger, primary_key=True),
+    Column("mark", BigInteger, nullable=False),  # as of a dirty hour
+    Column("said_at_ms", BigInteger, nullable=False),  # the last time
+    Index("late_hour_by_age", "said_at_ms"),
+)
+
+# Since when there are values that came later than newer ones, and detection has not seen.
+late_since = Table(
+    "late_since",
+    metadata,
+    Column("datastream", String(140), primary_key=True),
+    Column("oldest_ms", BigInteger, nullable=False),
+    Column("mark", BigInteger, nullable=False),
+    Column("first_said_ms", BigInteger, nullable=False),
+    Column("last_said_ms", BigInteger, nullable=False),
+)
+
+# Hours in which the time of a value is not as its device said it: such a value stays suspect.
+corrected_hour = Table(
+    "corrected_hour",
+    metadata,
+    Column("datastream", String(140), primary_key=True),
+    Column("hour_ms", BigInteger, primary_key=True),
+)
+
 received_range = Table(
     "received_range",
     metadata,

@@ -7,6 +7,7 @@ from the store, and changes nothing in what is carried.
 
 Limits: the flags of values stored earlier are not judged again when an older neighbour turns up.
 Of late values with stored ones between them only the batch's own and those before them are seen.
+`is_late` says of which values that may be so; `kahriz.quality.recorded.flag_again` settles it.
 """
 
 from __future__ import annotations
@@ -86,6 +87,20 @@ class Flagger:
         if len(rows):
             flags[rows] = self._flag_sorted(stream[rows], time_ms[rows], value[rows])
         return flags
+
+    def is_late(self, stream: NDArray[np.int32], time_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return of which rows (n,) the datastream has shown something as new, or newer, already.
+
+        To be asked before the same rows are flagged.
+
+        Raises
+        ------
+        StoreUnavailable
+            Whatever `history` raises; the same call may then be made again.
+        """
+        self._meet(np.unique(stream))
+        late: NDArray[np.bool_] = time_ms <= self._newest.last_ms[stream]
+        return late
 
     def _flag_sorted(
         self, stream: NDArray[np.int32], time_ms: NDArray[np.int64], value: Values

@@ -30,7 +30,7 @@ from kahriz.sites import Registry
 from kahriz.units import Property
 
 LOOK_BACK = timedelta(days=30)
-"""What is learned from; what is learned holds for about a day."""
+"""What is learned from; what is learned holds for a day (UTC)."""
 
 LEARNABLE = frozenset(
     {Property.STAGE, Property.DISCHARGE, Property.WATER_TEMPERATURE, Property.CONDUCTIVITY}
@@ -73,6 +73,8 @@ class LearnedLimits:
         (k,) rows that have something to learn.
     """
 
+    UNKNOWN = np.iinfo(np.int64).min
+
     def __init__(self, given: LimitTable, may_learn: NDArray[np.bool_]) -> None:
         columns = (getattr(given, name).copy() for name in LimitTable.__slots__)
         self.table = LimitTable(*columns)
@@ -81,12 +83,21 @@ class LearnedLimits:
         }
         is_open = np.logical_or.reduce(tuple(self._is_open.values()))
         self.open_streams: NDArray[np.intp] = np.flatnonzero(is_open)
+        self._is_open_at_all = is_open
+        self._day = np.full(len(is_open), self.UNKNOWN)
 
-    def put(self, stream: int, learned: Learned) -> None:
-        """Let what was learned of one datastream hold from now on."""
+    def put(self, stream: int, learned: Learned, day: int) -> None:
+        """Let what was learned of one datastream for a day (UTC, since 1970) hold from now on."""
         for name in Learned._fields:
             if self._is_open[name][stream]:
                 getattr(self.table, name)[stream] = getattr(learned, name)
+        self._day[stream] = day
+
+    def are_of(self, stream: NDArray[np.int32], time_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for which rows (n,) the limits in force are those of the row's own day."""
+        is_of: NDArray[np.bool_] = self._day[stream] == time_ms // _DAY_MS
+        found: NDArray[np.bool_] = is_of | ~self._is_open_at_all[stream]
+        return found
 
 
 def learnable(registry: Registry) -> NDArray[np.bool_]:
@@ -96,12 +107,12 @@ def learnable(registry: Registry) -> NDArray[np.bool_]:
 
 
 def learn(time_ms: NDArray[np.int64], value: Values, flags: Flags) -> Learned:
-    """Return the limits that the past of one datastream suggests.
+    """Return the limits that the past of one datastream suggests for a day.
 
     Parameters
     ----------
     time_ms, value, flags
-        (n,) each, in time order, `LOOK_BACK` of it and nothing of what will be judged.
+        (n,) each, in time order, of the `LOOK_BACK` before the day's first instant (UTC).
     """
     is_value = np.isfinite(value) & (flags != Quality.FAIL)
     n = int(np.count_nonzero(is_value))

@@ -37,14 +37,40 @@ def flag_recorded(
         Limits of one row that somebody has given; none but what is possible where left out.
     """
     limits = LearnedLimits(given or possible(measures), np.array([measures in LEARNABLE]))
-    flagger = Flagger(limits.table)
-    flags: Flags = np.empty(len(value), np.uint8)
-    starts = np.flatnonzero(np.diff(time_ms // _DAY_MS, prepend=-1))
-    for first, end in pairwise([*starts, len(value)]):
-        old = np.searchsorted(time_ms, time_ms[first] - _LOOK_BACK_MS)
-        past = slice(int(old), int(first))
-        limits.put(0, learn(time_ms[past], value[past], flags[past]))
-        rows = slice(int(first), int(end))
-        streams = np.zeros(end - first, np.int32)
+    return flag_again(limits, time_ms, value, np.empty(len(value), np.uint8), 0)
+
+
+def flag_again(
+    limits: LearnedLimits, time_ms: NDArray[np.int64], value: Values, flags: Flags, first: int
+) -> Flags:
+    """Return the flags (n,) of a datastream, those from row `first` on judged by all of it.
+
+    What is learned for each day it learns from the rows of the days before, as they are flagged:
+    where these are whole, the flags are those of values that came one by one, in time.
+
+    Parameters
+    ----------
+    limits
+        Of this one datastream: row 0. What is learned is put into it.
+    time_ms, value, flags
+        (n,) each, in time order, times unique, NaN where missing; `learned.LOOK_BACK` before
+        `first` and a day more, as far as there is so much.
+    """
+
+    def before(_: int, __: int | None) -> tuple[NDArray[np.int64], Values]:
+        return time_ms[:first], value[:first]
+
+    flagger = Flagger(limits.table, before)
+    flags = flags.copy()
+    day = time_ms // _DAY_MS
+    starts = first + np.flatnonzero(np.diff(day[first:], prepend=-1))
+    for begin, end in pairwise([*starts.tolist(), len(value)]):
+        if len(limits.open_streams):
+            old = int(np.searchsorted(time_ms, day[begin] * _DAY_MS - _LOOK_BACK_MS))
+            new = int(np.searchsorted(time_ms, day[begin] * _DAY_MS))
+            past = slice(old, new)
+            limits.put(0, learn(time_ms[past], value[past], flags[past]), int(day[begin]))
+        rows = slice(begin, end)
+        streams = np.zeros(end - begin, np.int32)
         flags[rows] = flagger.flag(streams, time_ms[rows], value[rows])
     return flags

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from kahriz.book import Book, checkpoints, migrations, rollups
+from kahriz.book import Book, checkpoints, late, migrations, rollups
 from kahriz.book.tables import dirty_hour, metadata
 from kahriz.book.upsert import excluded, upsert
+from kahriz.clock import from_ms, to_ms
 from kahriz.errors import ConfigError
 from kahriz.observations import DatastreamId
 from tests import servers
@@ -358,3 +359,64 @@ def test_rows_begin_in_a_half_open_interval_of_one_period_of_one_datastream(book
         found = rollups.rows(connection, FLOW, "hour", HOUR_MS, 3 * HOUR_MS)
 
     assert [r.start_ms // HOUR_MS for r in found] == [1, 2]
+
+
+def unsettled(book: Book, before: datetime = LATER) -> list[tuple[str, int]]:
+    with book.read() as connection:
+        return [(h.datastream, h.hour_ms) for h in late.unsettled(connection, to_ms(before), 100)]
+
+
+def test_an_unsettled_hour_is_given_once_it_has_rested_the_oldest_first(book: Book) -> None:
+    with book.begin() as connection:
+        late.mark(connection, [(FLOW, HOUR_MS), (FLOW, 0), (FLOW, 0)], to_ms(NOW))
+        late.mark(connection, [(FLOW, HOUR_MS)], to_ms(NOW) + 5)
+
+    assert unsettled(book) == [(FLOW, 0), (FLOW, HOUR_MS)]
+    assert unsettled(book, from_ms(to_ms(NOW) + 5)) == [(FLOW, 0)]
+
+
+def test_an_hour_marked_again_while_it_was_judged_stays_unsettled(book: Book) -> None:
+    with book.begin() as connection:
+        late.mark(connection, [(FLOW, 0), (FLOW, HOUR_MS)], 0)
+        read = late.unsettled(connection, 1, 100)
+        late.mark(connection, [(FLOW, HOUR_MS)], 0)
+        late.clear(connection, read)
+        late.clear(connection, [])
+
+    assert unsettled(book) == [(FLOW, HOUR_MS)]
+
+
+def test_hours_with_corrected_times_are_known_for_good(book: Book) -> None:
+    with book.begin() as connection:
+        late.mark_corrected(connection, [(FLOW, 0), (FLOW, HOUR_MS)])
+        late.mark_corrected(connection, [(FLOW, HOUR_MS), ("a.b.c", HOUR_MS)])
+        found = late.corrected(connection, FLOW, HOUR_MS, 9 * HOUR_MS)
+
+    assert found == [HOUR_MS]
+
+
+def test_of_late_values_detection_is_told_the_oldest_once_no_more_come_or_it_takes_too_long(
+    book: Book,
+) -> None:
+    with book.begin() as connection:
+        late.tell(connection, [(FLOW, 7 * HOUR_MS), (FLOW, 5 * HOUR_MS)], 100)
+        late.tell(connection, [(FLOW, 6 * HOUR_MS), ("a.b.c", HOUR_MS)], 200)
+        quiet = late.untold(connection, [FLOW], quiet_ms=201, patient_ms=0)
+        patient = late.untold(connection, [FLOW], quiet_ms=200, patient_ms=101)
+        too_soon = late.untold(connection, [FLOW], quiet_ms=200, patient_ms=100)
+
+    assert [one.oldest_ms for one in quiet] == [5 * HOUR_MS]
+    assert patient == quiet
+    assert too_soon == []
+
+
+def test_late_values_that_came_while_detection_looked_are_told_the_next_time(book: Book) -> None:
+    with book.begin() as connection:
+        late.tell(connection, [(FLOW, 5 * HOUR_MS), ("a.b.c", HOUR_MS)], 100)
+        seen = late.untold(connection, [FLOW, "a.b.c"], 200, 200)
+        late.tell(connection, [(FLOW, 9 * HOUR_MS)], 150)
+        late.clear_told(connection, seen)
+        late.clear_told(connection, [])
+        left = late.untold(connection, [FLOW, "a.b.c"], 200, 200)
+
+    assert [(one.datastream, one.oldest_ms) for one in left] == [(FLOW, 5 * HOUR_MS)]

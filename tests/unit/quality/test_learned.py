@@ -115,7 +115,7 @@ def test_what_a_person_has_said_stays_and_the_rest_is_filled_in() -> None:
         for name in ("outlet.stage", "shaft.battery_voltage", "outlet.discharge")
     )
     for stream in (outlet, shaft_battery, derived):
-        limits.put(stream, Learned(spike=0.5, noise=0.25, flat_line_h=3.0))
+        limits.put(stream, Learned(spike=0.5, noise=0.25, flat_line_h=3.0), 20_000)
 
     assert limits.table.spike[outlet] == given.spike[outlet] == 0.02
     assert limits.table.flat_line_h[outlet] == 12

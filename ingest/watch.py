@@ -9,11 +9,12 @@ comes forward again. Only what still holds at the newest instant is told to anyb
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+
+from sqlalchemy import Connection
 
 from ingest.backlog import (
     BACKLOG,
@@ -29,20 +30,22 @@ from ingest.backlog import (
     unheard_since,
     value_of,
 )
+from ingest.others import Others
 from kahriz.alert import lifecycle, pipeline
 from kahriz.alert.flowing import lately
-from kahriz.alert.lifecycle import Alerts, State, Transition
+from kahriz.alert.lifecycle import Standing, Transition
+from kahriz.alert.past import Past, known_better
 from kahriz.alert.walk import walk
 from kahriz.alert.works import Calendar
 from kahriz.book import Book, checkpoints, devices, late, maintenance, snapshots
 from kahriz.book.devices import DeviceRow
 from kahriz.book.late import LateSince
 from kahriz.clock import from_datetime64, from_ms, to_ms
-from kahriz.detect import Detection, Detector, KahrizView
+from kahriz.detect import Detector
 from kahriz.detect.gallery import Gallery, dump, load
 from kahriz.errors import StoreUnavailable
 from kahriz.logs import Once
-from kahriz.observations import DatastreamId, Series, datastream_id
+from kahriz.observations import DatastreamId, datastream_id
 from kahriz.sites import Kahriz, Registry, SiteKind
 from kahriz.store import Store
 from kahriz.units import Property
@@ -60,12 +63,13 @@ _JUST = timedelta(milliseconds=1)  # intervals are half-open, the newest reading
 class _Way:
     """From where a kahriz is walked: what is remembered, and until when everything was told.
 
-    ``seen`` are the late values that are behind that.
+    ``seen`` are the late values that are behind that; ``goes_back`` whether it was judged before.
     """
 
     gallery: Gallery
     told_until: datetime
     seen: tuple[LateSince, ...] = ()
+    goes_back: bool = False
 
 
 class Watch:
@@ -76,13 +80,12 @@ class Watch:
     registry, store, book
         What is measured, the observations, and where alerts are kept.
     detectors
-        Beside the gallery's own: each is asked at the newest instant; one that raises is logged,
-        counted and skipped.
+        Beside the gallery's own; see `Others`.
 
     Attributes
     ----------
-    failures
-        By detector how often it raised.
+    others
+        Those detectors, with how often each raised.
     """
 
     def __init__(
@@ -91,19 +94,22 @@ class Watch:
         self._kahrizes = registry.kahriz
         self._galleries = {k.id: Gallery(k) for k in registry.kahriz}
         self._streams = _streams_by_device(registry)
+        # As they are measured: a stage that is late makes a discharge that is.
+        self._measured = {
+            k.id: tuple(d.id for d in registry.datastreams if d.kahriz.id == k.id)
+            for k in registry.kahriz
+        }
         self._devices = {
             k.id: tuple(d for d, owner in registry.devices.items() if owner.id == k.id)
             for k in registry.kahriz
         }
         self._store = store
         self._book = book
-        self._detectors = tuple(detectors)
-        self._look_back = max((d.look_back for d in detectors), default=timedelta(0))
+        self.others = Others(store, detectors)
         self._marks: dict[str, Mark] = {}
         self._states: dict[str, tuple[int, bytes]] = {}
         self._heard: dict[str, tuple[datetime, datetime]] = {}
         self._once = Once(_LOG)
-        self.failures: Counter[str] = Counter()
 
     def step(self, now: datetime) -> None:
         """Judge what is due at `now`; a store that is down is asked again the next time."""
@@ -161,11 +167,12 @@ class Watch:
         with self._book.begin() as connection:
             told_until = min(way.told_until, now)
             alerts = pipeline.load(connection, kahriz.id, told_until - pipeline.LOOKS_BACK)
+            past = self._past(connection, kahriz, way)
             works = maintenance.list_works(connection, kahriz.id)
         moved: list[Transition] = []
         states: list[tuple[int, bytes]] = []
-        others = partial(self._standing, mark.said)
-        steps = walk(gallery, log, last, alerts, others, way.told_until, works)
+        others = partial(self.others.standing, mark.said)
+        steps = walk(gallery, log, last, alerts, others, way.told_until, works, past)
         for _, after_step, new in steps:
             alerts = after_step
             moved += new
@@ -173,15 +180,19 @@ class Watch:
                 states.append((gallery.state.at, dump(gallery.state)))
         said = mark.said
         if not Calendar(works, gallery.quarters).is_on(gallery.quarters.of(now)):
-            asked = self._ask(kahriz, rows, alerts, now)
+            asked = self.others.ask(gallery, rows, alerts, now)
             said = frozenset((d.kind.value, d.key) for d in asked)
             alerts, new = lifecycle.judge(alerts, [*gallery.detections(), *asked], now)
             moved += new
         told = {d: t for d, r in rows.items() if (t := told_by(r, now)) is not None}
         done = Mark(now, told, said=said)
-        flow = self._flow_now(kahriz, now) if moved else None
+        flow = self._flow_now(kahriz, now) if moved or past else None
+        judgement = pipeline.Judgement(kahriz, now, alerts, moved, flow)
         with self._book.begin() as connection:
-            pipeline.write(connection, pipeline.Judgement(kahriz, now, alerts, moved, flow))
+            pipeline.write(connection, judgement)
+            if past is not None:
+                known = self._on_record(connection, kahriz, past.since)
+                pipeline.put_right(connection, judgement, known_better(known, past))
             checkpoints.put(connection, _name(kahriz), value_of(done))
             late.clear_told(connection, way.seen)
             if states:
@@ -209,14 +220,22 @@ class Watch:
         told_until = min(told_until, quarters.end(before))
         if remembered is None:
             return _Way(self._unknown(kahriz, mark, now).gallery, told_until, seen)
-        return _Way(remembered, told_until, seen)
+        return _Way(remembered, told_until, seen, goes_back=True)
+
+    def _past(self, connection: Connection, kahriz: Kahriz, way: _Way) -> Past | None:
+        if not way.goes_back:
+            return None
+        return Past(self._on_record(connection, kahriz, way.told_until), way.told_until)
+
+    def _on_record(self, connection: Connection, kahriz: Kahriz, since: datetime) -> list[Standing]:
+        """Return alerts since an instant, but those of detectors that know only the present."""
+        return pipeline.on_record(connection, kahriz.id, since, self.others.names)
 
     def _came_late(self, kahriz: Kahriz, now: datetime) -> tuple[LateSince, ...]:
         """Return since when there are late values behind newer ones, once no more of them come."""
         quiet_ms, patient_ms = to_ms(now - QUIET), to_ms(now - PATIENCE)
-        streams = self._galleries[kahriz.id].streams
         with self._book.read() as connection:
-            return tuple(late.untold(connection, streams, quiet_ms, patient_ms))
+            return tuple(late.untold(connection, self._measured[kahriz.id], quiet_ms, patient_ms))
 
     def _remembered(self, kahriz: Kahriz, until: int | None) -> Gallery | None:
         known = self._states.get(kahriz.id)
@@ -264,44 +283,6 @@ class Watch:
                     oldest = first if oldest is None else min(oldest, first)
         return None if oldest is None else max(oldest, now - OLDEST)
 
-    # ---- beside the gallery's own
-
-    def _standing(
-        self, said: frozenset[tuple[str, str]] | None, _: datetime, alerts: Alerts
-    ) -> list[Detection]:
-        """Return what plug-in detectors `said` last: they are asked at the newest instant only.
-
-        What they said no more then is absent, and over after a while.
-        """
-        standing = [d for one in self._detectors for d in _still_firing(alerts, _name_of(one))]
-        return [d for d in standing if said is None or (d.kind.value, d.key) in said]
-
-    def _ask(
-        self, kahriz: Kahriz, rows: Mapping[str, DeviceRow], alerts: Alerts, now: datetime
-    ) -> list[Detection]:
-        start = now - self._look_back
-        known = lifecycle.episodes(alerts, start)
-        episodes = tuple(episode for episode in known if episode.since <= now)
-        streams = self._galleries[kahriz.id].streams
-        log = _Asked(self._store, streams, start, now + _JUST)
-        view = KahrizView(kahriz, log, _last_seen(rows, now), episodes)
-        found: list[Detection] = []
-        for detector in self._detectors:
-            name = _name_of(detector)
-            what = f"detector {name} at {kahriz.id}"
-            try:
-                found += detector.detect(view, now)
-                self._once.worked(what)
-            except StoreUnavailable:
-                raise
-            except (
-                Exception
-            ) as error:  # a detector may be anybody's: whatever it does, others go on
-                self.failures[name] += 1
-                self._once.failed(what, f"{type(error).__name__}: {error}")
-                found += _still_firing(alerts, name)
-        return found
-
     def _flow_now(self, kahriz: Kahriz, now: datetime) -> float | None:
         """Return the outlet's flow [L/s], the median of the last hour; None: not known."""
         for site in kahriz.sites_of(SiteKind.OUTLET):
@@ -309,31 +290,6 @@ class Watch:
             if found := lately(self._store, stream, now):
                 return found[0]
         return None
-
-
-class _Asked(Mapping[DatastreamId, Series]):
-    """Series read from the store when somebody looks at them: mostly nobody does."""
-
-    def __init__(
-        self, store: Store, streams: Sequence[DatastreamId], start: datetime, end: datetime
-    ) -> None:
-        self._store = store
-        self._streams = streams
-        self._bounds = (start, end)
-        self._read: dict[DatastreamId, Series] = {}
-
-    def __getitem__(self, stream: DatastreamId) -> Series:
-        if stream not in self._streams:
-            raise KeyError(stream)
-        if stream not in self._read:
-            self._read[stream] = self._store.series(stream, *self._bounds)
-        return self._read[stream]
-
-    def __iter__(self) -> Iterator[DatastreamId]:
-        return iter(self._streams)
-
-    def __len__(self) -> int:
-        return len(self._streams)
 
 
 def _streams_by_device(registry: Registry) -> dict[str, tuple[DatastreamId, ...]]:
@@ -346,30 +302,6 @@ def _streams_by_device(registry: Registry) -> dict[str, tuple[DatastreamId, ...]
 
 def _name(kahriz: Kahriz) -> str:
     return checkpoints.watch_of(kahriz.id)
-
-
-def _name_of(detector: Detector) -> str:
-    return getattr(detector, "name", type(detector).__name__)
-
-
-def _last_seen(rows: Mapping[str, DeviceRow], now: datetime) -> dict[str, datetime]:
-    """Return when each device was last heard: one that sends old readings now is not silent."""
-    seen: dict[str, datetime] = {}
-    for device, row in rows.items():
-        told = told_by(row, now)
-        if told is not None:
-            heard = told if row.received_at_ms is None else from_ms(row.received_at_ms)
-            seen[device] = min(max(told, heard), now)
-    return seen
-
-
-def _still_firing(alerts: Alerts, detector: str) -> list[Detection]:
-    """Return what a detector said last where it is not asked: silence repairs nothing."""
-    return [
-        Detection(a.kind, a.detector, a.since, a.evidence, a.explanation, a.key)
-        for a in alerts.values()
-        if a.state is State.FIRING and a.detector == detector
-    ]
 
 
 def _report(kahriz: Kahriz, moved: Sequence[Transition]) -> None:

@@ -73,6 +73,7 @@ PURE = (
     "kahriz/stats/*",
     "kahriz/detect/*",
     "kahriz/alert/lifecycle.py",
+    "kahriz/alert/past.py",
     "kahriz/alert/reason.py",
     "kahriz/alert/works.py",
     "kahriz/alert/telling/*",

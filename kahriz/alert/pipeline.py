@@ -7,7 +7,7 @@ what the book says then (`kahriz.alert.telling`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,9 +15,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from kahriz.alert.lifecycle import Alerts, Place, Standing, State, Step, Transition
+from kahriz.alert.past import Known
 from kahriz.alert.reason import EndedAs, is_worth_telling_the_end
 from kahriz.book import alerts as alert_rows
-from kahriz.clock import from_ms, to_ms
+from kahriz.clock import from_ms, iso, to_ms
 from kahriz.detect import AUDIENCE, Kind
 from kahriz.sites import Kahriz
 
@@ -50,6 +51,54 @@ def write(connection: Connection, judgement: Judgement) -> None:
     """Write a judgement down."""
     for alert in _touched(judgement):
         _put(connection, judgement, alert, [t for t in judgement.moved if _is_of(t, alert)])
+
+
+def on_record(
+    connection: Connection, kahriz: str, since: datetime, others: Collection[str]
+) -> list[Standing]:
+    """Return a kahriz's alerts that are open, or were after an instant, but for some detectors'."""
+    rows = alert_rows.recent(connection, kahriz, since)
+    return [_standing(row) for row in rows if row.detector not in others]
+
+
+def put_right(connection: Connection, judgement: Judgement, known: Known) -> None:
+    """Write down what late readings have shown; each alert's timeline says so."""
+    now = judgement.now
+    for alert, episode in known.corrected:
+        assert alert.row is not None
+        before = alert_rows.find(connection, alert.row)
+        values = _values(alert)
+        if episode.is_superseded and not alert.is_open:
+            values |= {"ended_as": EndedAs.SUPERSEDED}
+        elif before.resolved_at_ms is None and not alert.is_open:
+            values |= {"ended_as": _over(judgement, alert), "end_lps": judgement.observed_lps}
+        if all(getattr(before, name) == value for name, value in values.items()):
+            continue
+        alert_rows.change(connection, before.id, values | {"updated_at_ms": to_ms(now)})
+        detail = f"late readings: {_span(_standing(before))} was {_span(alert)}"
+        alert_rows.note(connection, before.id, [(now, RESTATED, detail)])
+    for episode in known.missing:
+        alert = episode.standing
+        ended_as = EndedAs.SUPERSEDED if episode.is_superseded else EndedAs.ACCEPTED
+        values = _values(alert) | {"updated_at_ms": to_ms(now), "ended_as": ended_as}
+        id = alert_rows.add(connection, values | {"kahriz": judgement.kahriz.id}).id
+        alert_rows.note(connection, id, [(now, RESTATED, "late readings show it")])
+    for alert in known.unconfirmed:
+        assert alert.row is not None
+        said = {event.detail for event in alert_rows.timeline(connection, alert.row)}
+        if UNCONFIRMED not in said:
+            alert_rows.note(connection, alert.row, [(now, RESTATED, UNCONFIRMED)])
+
+
+RESTATED = "restated"
+"""In a timeline: late readings have changed what is known of an alert."""
+
+UNCONFIRMED = "late readings do not show it"
+
+
+def _span(alert: Standing) -> str:
+    end = "" if alert.resolved_at is None else iso(alert.resolved_at)
+    return f"{iso(alert.since)}/{end}"
 
 
 def _touched(judgement: Judgement) -> list[Standing]:
@@ -94,6 +143,12 @@ def _ended_as(judgement: Judgement, alert: Standing, steps: Sequence[Transition]
         return EndedAs.SUPERSEDED
     if Step.RESOLVED not in how:
         return None
+    return _over(judgement, alert)
+
+
+def _over(judgement: Judgement, alert: Standing) -> EndedAs:
+    """Return what the end of an alert that fired is."""
+    assert alert.fired_at is not None
     lasted = alert.last_seen - alert.fired_at
     is_good_news = is_worth_telling_the_end(
         alert.kind, alert.evidence, judgement.observed_lps, lasted

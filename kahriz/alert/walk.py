@@ -9,6 +9,7 @@ import numpy as np
 
 from kahriz.alert import lifecycle
 from kahriz.alert.lifecycle import Alerts, Transition
+from kahriz.alert.past import Past
 from kahriz.alert.works import Calendar
 from kahriz.book.maintenance import Works
 from kahriz.clock import from_ms, to_ms
@@ -32,6 +33,7 @@ def walk(
     others: Others,
     told_until: datetime | None = None,
     works: Sequence[Works] = (),
+    past: Past | None = None,
 ) -> Iterator[tuple[datetime, Alerts, list[Transition]]]:
     """Judge each quarter after the gallery's own up to `last`; yield what the alerts became.
 
@@ -51,6 +53,8 @@ def walk(
         Up to then everything was told: it is walked through to learn, and moves no alert.
     works
         All that somebody did at this kahriz: meanwhile no alert comes and none goes.
+    past
+        Led through the same instants by the gallery's findings alone.
     """
     calendar = Calendar(works, gallery.quarters)
     for at, values in steps(gallery.quarters, log, gallery.state.at + 1, last):
@@ -66,9 +70,13 @@ def walk(
             continue
         if is_worked_at:
             alerts, moved = lifecycle.stand(alerts, now)
+            if past is not None:
+                past.stand(now)
         else:
-            detections = [*gallery.detections(), *others(now, alerts)]
-            alerts, moved = lifecycle.judge(alerts, detections, now)
+            detections = gallery.detections()
+            if past is not None:
+                past.judge(detections, now)
+            alerts, moved = lifecycle.judge(alerts, [*detections, *others(now, alerts)], now)
         yield now, alerts, moved
 
 

@@ -11,7 +11,8 @@ from kahriz.quality.rows import run_start
 from kahriz.quality.spike import SPAN
 
 _KEPT = SPAN - 1
-_NEVER = np.iinfo(np.int64).min
+NEVER = int(np.iinfo(np.int64).min)
+"""The time of the newest value where there is none."""
 
 
 class Context:
@@ -29,7 +30,7 @@ class Context:
     def __init__(self, n_streams: int) -> None:
         self._time_ms = np.zeros((n_streams, 1 + _KEPT), np.int64)
         self._value = np.full((n_streams, 1 + _KEPT), np.nan)
-        self.last_ms = np.full(n_streams, _NEVER, np.int64)
+        self.last_ms = np.full(n_streams, NEVER, np.int64)
 
     def rows(
         self, streams: NDArray[np.int32]
@@ -47,10 +48,26 @@ class Context:
         longest: NDArray[np.int64] = steps.max(axis=1)
         return longest
 
+    def is_changed_by(self, older: Window) -> NDArray[np.bool_]:
+        """Return which rows (n,), older than the newest, change what had to be kept.
+
+        Those among the last four values; and where these are all equal, an equal one from before
+        their run (it may be longer) and another one within it (it is shorter).
+        """
+        time_ms, value = self._time_ms[older.stream], self._value[older.stream]
+        newest = value[:, -1]
+        has_four = ~np.isnan(value[:, 1])
+        is_among = ~has_four | (older.time_ms >= time_ms[:, 1])
+        is_flat = (value[:, 1:] == newest[:, np.newaxis]).all(axis=1)
+        run_ms = np.where(np.isnan(value[:, 0]), time_ms[:, 1], time_ms[:, 0])
+        is_other: NDArray[np.bool_] = (older.value == newest) == (older.time_ms < run_ms)
+        changes: NDArray[np.bool_] = is_among | (is_flat & is_other)
+        return changes
+
     def forget(self, streams: NDArray[np.int32]) -> None:
         """Keep nothing of `streams`."""
         self._value[streams] = np.nan
-        self.last_ms[streams] = _NEVER
+        self.last_ms[streams] = NEVER
 
     def keep(self, window: Window) -> None:
         """Keep the end of each stream of `window`, which holds numbers only and what was kept."""

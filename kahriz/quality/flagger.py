@@ -3,7 +3,8 @@
 What each datastream's last values were is carried from batch to batch, so a series gets the same
 flags in one piece and reading by reading. A value that is older than what its stream has shown
 already (a backlog behind live data, a redelivery) is judged beside its own neighbours in time, read
-from the store, and changes nothing in what is carried.
+from the store. Where it would change what is carried, that is read again before the next batch, by
+when it is stored.
 
 Limits: the flags of values stored earlier are not judged again when an older neighbour turns up.
 Of late values with stored ones between them only the batch's own and those before them are seen.
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from kahriz import plugins
 from kahriz.observations import Flags, Quality, Values, combine_flags
 from kahriz.quality import TESTS, LimitTable, QualityTest, Window
-from kahriz.quality.context import Context
+from kahriz.quality.context import NEVER, Context
 from kahriz.quality.rows import begins
 
 History = Callable[[int, int | None], tuple[NDArray[np.int64], Values]]
@@ -98,7 +99,7 @@ class Flagger:
         StoreUnavailable
             Whatever `history` raises; the same call may then be made again.
         """
-        self._meet(np.unique(stream))
+        self._meet(np.flatnonzero(np.bincount(stream)).astype(np.int32))
         late: NDArray[np.bool_] = time_ms <= self._newest.last_ms[stream]
         return late
 
@@ -125,6 +126,7 @@ class Flagger:
         self._go_back_to(late)
         flags: Flags = np.empty(len(batch), np.uint8)
         flags[is_late] = self._judge(self._late, late)
+        self._is_known[late.stream[self._newest.is_changed_by(late)]] = False
         flags[~is_late] = self._judge(self._newest, newer)
         return flags
 
@@ -146,10 +148,11 @@ class Flagger:
         return flags[order >= n_context]
 
     def _meet(self, streams: NDArray[np.int32]) -> None:
-        """Read the end of what is stored of the `streams` not seen since the start."""
+        """Read the end of what is stored of the `streams` not seen since the start, or changed."""
         strangers = streams[~self._is_known[streams]]
         if len(strangers):
-            self._recall(self._newest, strangers, [None] * len(strangers))
+            seen = self._newest.last_ms[strangers].tolist()
+            self._recall(self._newest, strangers, [None if ms == NEVER else ms + 1 for ms in seen])
             self._is_known[strangers] = True
 
     def _go_back_to(self, late: Window) -> None:

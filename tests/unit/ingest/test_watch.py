@@ -16,6 +16,7 @@ from kahriz.book import (
     checkpoints,
     contacts,
     devices,
+    late,
     maintenance,
     messages,
     snapshots,
@@ -290,7 +291,7 @@ def test_a_detector_that_raises_is_counted_and_the_others_go_on(
     service.restart()
     service.live(Water().blocked(-2.0), NOW - HOUR, NOW, 15 * MINUTE)
 
-    assert service.watch.failures["broken"] >= 5
+    assert service.watch.others.failures["broken"] >= 5
     assert [a.kind for a in service.alerts()] == ["blockage"]
     assert sum("no water at all" in str(vars(r)) for r in caplog.records) == 1
 
@@ -414,7 +415,7 @@ def test_late_readings_leave_the_memory_a_walk_in_time_would_have_left(service: 
     service.tell_one("k-outlet", series[OUTLET], NOW, NOW)
     service.step(NOW + MINUTE)
     with service.book.begin() as connection:
-        late = snapshots.newest(connection, "k")
+        after = snapshots.newest(connection, "k")
         connection.exec_driver_sql("DELETE FROM snapshot")
     service.restart()
     service.step(NOW + 2 * MINUTE)
@@ -422,8 +423,8 @@ def test_late_readings_leave_the_memory_a_walk_in_time_would_have_left(service: 
     with service.book.begin() as connection:
         in_time = snapshots.newest(connection, "k")
 
-    assert late is not None
-    assert late == in_time
+    assert after is not None
+    assert after == in_time
 
 
 def announce(service: Service, start: datetime, end: datetime | None = None) -> None:
@@ -519,3 +520,60 @@ def test_the_first_start_learns_from_all_and_tells_of_the_last_weeks_only(
 
     assert [(a.kind, a.state) for a in service.alerts()] == [("blockage", "resolved")]
     assert service.texts() == []
+
+
+def tell_behind(service: Service, whole: Series, start: datetime, end: datetime) -> None:
+    """Let the outlet tell of [start, end) when it has told of later times already."""
+    series = whole.between(start, end)
+    stream = np.zeros(len(series), np.int32)
+    names = (series.datastream,)
+    service.store.write(ObservationBatch(names, stream, series.time, series.value, series.quality))
+    with service.book.begin() as connection:
+        late.tell(connection, [(OUTLET, to_ms(start))], to_ms(NOW))
+
+
+def test_a_device_that_sends_the_present_first_has_its_past_judged_too(service: Service) -> None:
+    water = Water(days=10, step=15 * MINUTE).blocked(-30.0).freed(-20.0)
+    whole = water.series()[OUTLET]
+    for device in ("k-shaft", "k-line"):
+        service.tell_one(device, water.series()[DEVICES[device]], NOW, NOW)
+    service.tell_one("k-outlet", whole, NOW - 40 * HOUR, NOW - 40 * HOUR)
+    service.step(NOW - 20 * MINUTE)
+    present = whole.between(NOW - 2 * HOUR, NOW + MINUTE)
+    service.tell_one("k-outlet", present, NOW, NOW)
+    service.step(NOW)
+    before = [a.kind for a in service.alerts() if a.kind != "offline"]
+    tell_behind(service, whole, NOW - 40 * HOUR, NOW - 2 * HOUR)
+    service.step(NOW + MINUTE)
+    still = [a.kind for a in service.alerts() if a.kind != "offline"]
+    service.step(NOW + 6 * MINUTE)
+    after = [(a.kind, a.state) for a in service.alerts() if a.kind != "offline"]
+
+    assert before == still == [], "two minutes after the last of it"
+    assert after == [("blockage", "resolved")]
+    assert [t.reason for t in service.texts() if "tixan" in t.text] == []
+
+
+def test_an_alert_is_dated_back_by_what_came_late_and_nobody_is_told_of_that(
+    service: Service,
+) -> None:
+    water = Water(days=10, step=15 * MINUTE).blocked(-5.0)
+    series = water.series()
+    whole = series[OUTLET]
+    for device in ("k-shaft", "k-line"):
+        service.tell_one(device, series[DEVICES[device]], NOW, NOW)
+    service.tell_one("k-outlet", whole, NOW - 6 * HOUR, NOW)
+    service.tell_one("k-outlet", whole.between(NOW - 2 * HOUR, NOW + MINUTE), NOW, NOW)
+    service.step(NOW)
+    (told,) = [a for a in service.alerts() if a.kind == "blockage"]
+    texts = len(service.texts())
+    tell_behind(service, whole, NOW - 6 * HOUR, NOW - 2 * HOUR)
+    service.step(NOW + 6 * MINUTE)
+    (known,) = [a for a in service.alerts() if a.kind == "blockage"]
+    with service.book.read() as connection:
+        (restated,) = [e for e in alerts.timeline(connection, told.id) if e.what == "restated"]
+
+    assert told.since_ms - known.since_ms > 2 * 3_600_000
+    assert (known.id, known.state) == (told.id, "firing")
+    assert restated.detail.startswith("late readings: 2026-11-22T")
+    assert len(service.texts()) == texts == 1

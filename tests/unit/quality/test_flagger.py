@@ -38,6 +38,9 @@ series = st.lists(
     min_size=1,
     max_size=60,
 )
+one_series = st.lists(
+    st.tuples(st.just(0), st.sampled_from([1, 1, 2, 13]), coarse), min_size=10, max_size=30
+)
 
 
 class StoreFake:
@@ -175,6 +178,27 @@ def test_a_backlog_behind_live_data_is_flagged_as_if_it_had_come_in_time(
         store.write(piece)
 
     assert found == (flags_of_whole(backlog) if backlog else [])
+
+
+@given(one_series, st.randoms(use_true_random=False), st.integers(1, 5))
+@settings(max_examples=60, deadline=None)
+def test_after_late_rows_in_any_order_the_next_in_time_are_flagged_by_all_there_is(
+    said: list[tuple[int, int, float]], chance: Random, n_next: int
+) -> None:
+    rows = timed(said)
+    before, after = rows[:-n_next], rows[-n_next:]
+    store = StoreFake()
+    flagger = Flagger(LIMITS, store.history)
+    shuffled = chance.sample(before, len(before))
+    for row in shuffled:
+        flag(flagger, [row])
+        store.write([row])
+    got = []
+    for row in after:
+        got += flag(flagger, [row])
+        store.write([row])
+
+    assert got == flags_of_whole(rows)[-len(after) :]
 
 
 def calm(n: int, start: int = 0, level: float = 0.2) -> list[Row]:

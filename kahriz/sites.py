@@ -84,7 +84,17 @@ class RatingEntry(BaseModel):
     stage_uncertainty_m: float = Field(0.003, ge=0)
     """Standard uncertainty of the stage."""
     crest_m: float | None = None
-    """Length of a Cipolletti weir's crest."""
+    """Length of a rectangular or Cipolletti weir's crest."""
+    angle_deg: float | None = None
+    """Angle of a V-notch."""
+    sill_m: float | None = None
+    """Height of a weir's crest, or of a V-notch's point, over the bed in front."""
+    channel_m: float | None = None
+    """Width of the channel in front of a rectangular weir."""
+    throat_m: float | None = None
+    """Narrowest width of a flume."""
+    length_m: float | None = None
+    """Length of a cutthroat flume."""
     coefficient: float | None = None
     exponent: float | None = None
     min_head_m: float | None = None

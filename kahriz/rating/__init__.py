@@ -18,7 +18,11 @@ from kahriz.observations import Flags, Values
 
 RATINGS: dict[str, str] = {
     "v_notch_90": "kahriz.rating.v_notch:VNotch90",
+    "v_notch": "kahriz.rating.v_notch_any:VNotch",
+    "rectangular": "kahriz.rating.rectangular:Rectangular",
     "cipolletti": "kahriz.rating.cipolletti:Cipolletti",
+    "parshall": "kahriz.rating.parshall:Parshall",
+    "cutthroat": "kahriz.rating.cutthroat:Cutthroat",
     "power_law": "kahriz.rating.power_law:PowerLaw",
 }
 

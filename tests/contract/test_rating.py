@@ -16,7 +16,11 @@ from kahriz.sites import RatingEntry
 
 OPTIONS: dict[str, dict[str, float]] = {
     "v_notch_90": {},
+    "v_notch": {"angle_deg": 60, "sill_m": 1.2},
+    "rectangular": {"crest_m": 0.5, "channel_m": 1.0, "sill_m": 0.4},
     "cipolletti": {"crest_m": 1.2},
+    "parshall": {"throat_m": 0.2286},
+    "cutthroat": {"length_m": 1.3716, "throat_m": 0.3048},
     "power_law": {"coefficient": 0.9, "exponent": 1.6, "min_head_m": 0.04, "max_head_m": 0.5},
 }
 ZERO = 0.2
@@ -51,7 +55,7 @@ def test_extrapolation_is_refused_and_flagged(name: str) -> None:
 
 @EVERY_RATING
 def test_a_missing_stage_is_a_missing_discharge(name: str) -> None:
-    rated = rating(name).discharge(np.array([np.nan, ZERO + 0.1]))
+    rated = rating(name).discharge(np.array([np.nan, ZERO + 0.2]))
 
     assert rated.quality.tolist() == [Quality.MISSING, Quality.GOOD]
     assert np.isnan(rated.discharge_lps[0])

@@ -120,7 +120,8 @@ POWER_LAW = {
             "v_notch_90: coefficient 1.4 is no option of it"
             " (valid: zero_offset_m, stage_uncertainty_m, max_head_m)",
         ),
-        ({"method": "parshall"}, "unknown name 'parshall' (valid: cipolletti, power_law"),
+        ({"method": "orifice"}, "unknown name 'orifice' (valid: cipolletti, cutthroat"),
+        ({"method": "parshall"}, "parshall: throat_m is missing"),
         (
             {"method": "v_notch_90", "valid_to": date(2019, 1, 1)},
             "v_notch_90: valid_to 2019-01-01 is not after valid_from 2020-01-01",

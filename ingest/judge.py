@@ -27,7 +27,9 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class _Derived:
+class Derived:
+    """A discharge that is derived: the indices of it and of its stage, and by which ratings."""
+
     stage: int
     discharge: int
     rating: DatedRating
@@ -47,7 +49,7 @@ class Assessor:
     def __init__(self, registry: Registry, flagger: Flagger) -> None:
         self._ids = tuple(d.id for d in registry.datastreams)
         self._flagger = flagger
-        self._derived = {derived.stage: derived for derived in _derived(registry)}
+        self._derived = {derived.stage: derived for derived in derived_of(registry)}
         self._is_stage = np.zeros(len(self._ids), np.bool_)
         self._is_stage[list(self._derived)] = True
 
@@ -86,7 +88,7 @@ class Assessor:
 
     def _to_rate(
         self, stream: NDArray[np.int32], value: Values
-    ) -> Iterator[tuple[_Derived, NDArray[np.intp]]]:
+    ) -> Iterator[tuple[Derived, NDArray[np.intp]]]:
         """Yield each rating that is needed, with the rows (k,) of its stage, in their order."""
         rows = np.flatnonzero(self._is_stage[stream] & np.isfinite(value))
         order = rows[np.argsort(stream[rows], kind="stable")]
@@ -95,8 +97,9 @@ class Assessor:
                 yield self._derived[int(stream[part[0]])], part
 
 
-def _derived(registry: Registry) -> list[_Derived]:
-    found: list[_Derived] = []
+def derived_of(registry: Registry) -> list[Derived]:
+    """Return every discharge of the registry that a rating derives from a stage."""
+    found: list[Derived] = []
     for i, d in enumerate(registry.datastreams):
         if d.sensor is None:
             stage = registry.index.get(datastream_id(d.kahriz.id, d.site.id, Property.STAGE))
@@ -106,5 +109,5 @@ def _derived(registry: Registry) -> list[_Derived]:
                     "has a rating but no sensor for stage",
                     'add a sensor with channel = "stage_m"',
                 )
-            found.append(_Derived(stage, i, DatedRating(d.site.rating, d.kahriz.zone)))
+            found.append(Derived(stage, i, DatedRating(d.site.rating, d.kahriz.zone)))
     return found

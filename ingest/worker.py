@@ -30,6 +30,7 @@ from ingest.own_clock import OwnClock
 from ingest.pipeline import Pipeline, Stopped
 from ingest.probe import Probe
 from ingest.pulse import Pulse, caller
+from ingest.restate import Restating
 from ingest.rollups import Rollups
 from ingest.sender import GatewayTrouble, Sender, by_name
 from ingest.shed import Shed
@@ -172,10 +173,12 @@ class Worker:
             [plugins.load("detector", name, DETECTORS)() for name in DETECTORS],
         )
         learning = Learning(self._registry, self._store, self._limits)
+        restating = Restating(self._registry, self._store, self._book)
         steps = {
             "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
             "watch": (_once_a_time(lambda: watch.step(self._clock())), 0.5, self._is_flooded),
             "limits": (_once_a_time(lambda: learning.step(self._clock())), 1.0, self._is_flooded),
+            "ratings": (lambda: restating.step(self._clock()), 1.0, self._is_flooded),
             **self._texting(),
             "tidy": (lambda: self._store.tidy(self._clock()), 1.0, self._is_flooded),
             "store watch": (self._probe.step, 2.0, _never),

@@ -21,7 +21,9 @@ from kahriz.rating import RATINGS, Rated, Rating
 from kahriz.sites import RatingEntry, Registry, Site
 from kahriz.units import Property
 
-_FOR_EVER = np.iinfo(np.int64).max
+FOR_EVER_MS = int(np.iinfo(np.int64).max)
+"""The end of a rating that holds until further notice."""
+
 _NO_OPTIONS = frozenset({"method", "valid_from", "valid_to", "note"})
 
 
@@ -45,9 +47,9 @@ class DatedRating:
     def __init__(self, entries: Sequence[RatingEntry], zone: tzinfo) -> None:
         ordered = sorted(entries, key=lambda entry: entry.valid_from)
         self._curves = tuple(build(entry) for entry in ordered)
-        self._start = np.array([_midnight_ms(e.valid_from, zone) for e in ordered], np.int64)
+        self._start = np.array([midnight_ms(e.valid_from, zone) for e in ordered], np.int64)
         self._end = np.array(
-            [_FOR_EVER if e.valid_to is None else _midnight_ms(e.valid_to, zone) for e in ordered],
+            [FOR_EVER_MS if e.valid_to is None else midnight_ms(e.valid_to, zone) for e in ordered],
             np.int64,
         )
 
@@ -129,5 +131,6 @@ def _validate(site: Site) -> None:
         raise ConfigError(site.rating[0].method, "no sensor of the site measures stage (stage_m)")
 
 
-def _midnight_ms(day: date, zone: tzinfo) -> int:
+def midnight_ms(day: date, zone: tzinfo) -> int:
+    """Return the instant at which a local day begins."""
     return to_ms(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))

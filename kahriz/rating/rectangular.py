@@ -20,8 +20,11 @@ Example
 28.4
 
 Source: formula of Kindsvater and Carter as in ISO 1438 and U.S. Bureau of Reclamation, Water
-Measurement Manual (3rd edition, revised 2001), chapter 7; uncertainty of the coefficient of ISO
-1438: 1.5 % to H = p, 2 % to 1.5 p, 3 % to 2.5 p, taken as two standard uncertainties.
+Measurement Manual (3rd edition, revised 2001), chapter 7. alpha and beta agree with the manual's
+table in feet, as the manual of EPA's SWMM 5 quotes it, within 0.4 % of Q to H = p; b = B with the
+library `fluids` within 0.1 %. ISO 1438 itself could not be read: its limits and the uncertainty of
+its coefficient, 1.5 % to H = p, 2 % to 1.5 p, 3 % to 2.5 p, are as others quote them, and taken as
+1.5 standard uncertainties.
 """
 
 from __future__ import annotations
@@ -120,8 +123,8 @@ class Rectangular(OneCurve):
 def curve_uncertainty(head_over_sill: float) -> float:
     """Return the standard uncertainty of the formula, as a part of Q, up to this H/p."""
     if head_over_sill <= 1:
-        return 0.0075
-    return 0.01 if head_over_sill <= 1.5 else 0.015
+        return 0.01
+    return 0.0133 if head_over_sill <= 1.5 else 0.02
 
 
 def _check_geometry(crest_m: float, channel_m: float, sill_m: float) -> None:

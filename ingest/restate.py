@@ -10,6 +10,7 @@ Limits
 - A store forgets nothing: discharge that the new rating would have refused keeps its value and is
   flagged FAIL, so no figure counts it as water; it is in `n_fail`, which a run with the new rating
   from the start would not have.
+- Where every rating of a site is taken away its discharge is no datastream any more, and stays.
 - It sees changed entries, not a changed formula behind the same entries.
 - Alerts are not judged anew.
 """
@@ -17,15 +18,19 @@ Limits
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from ingest.judge import Derived, derived_of
 from kahriz.book import Book, checkpoints, rollups
 from kahriz.clock import from_ms, to_ms
-from kahriz.observations import ObservationBatch, Quality, Series, combine_flags
+from kahriz.observations import DatastreamId, ObservationBatch, Quality, Series, combine_flags
+from kahriz.rating import Rated
 from kahriz.rating.spans import Span, differing, held
 from kahriz.sites import Registry
 from kahriz.store import Store
@@ -37,6 +42,11 @@ CHUNK_MS = 31 * 86_400_000
 
 _AHEAD = timedelta(days=2)  # readings may be a little ahead of the clock
 _HOUR_MS = 3_600_000
+_NOTHING: dict[str, Any] = {"held": [], "pending": []}
+
+
+def _onwards(step: str) -> None:
+    """Take no notice."""
 
 
 class Restating:
@@ -44,13 +54,23 @@ class Restating:
 
     After a crash it goes on where it was: a chunk counts as done in the transaction that marks its
     hours, which is after the store has it, and doing one again changes nothing.
+
+    Parameters
+    ----------
+    registry, store, book
+        As ingest has them.
+    at
+        Told at "discharge written" and "discharge marked", for tests that end it there.
     """
 
-    def __init__(self, registry: Registry, store: Store, book: Book) -> None:
+    def __init__(
+        self, registry: Registry, store: Store, book: Book, at: Callable[[str], object] = _onwards
+    ) -> None:
         self._ids = tuple(d.id for d in registry.datastreams)
         self._registry = registry
         self._store = store
         self._book = book
+        self._at = at
         self._waiting: list[Derived] | None = None
 
     def step(self, now: datetime) -> bool:
@@ -76,7 +96,7 @@ class Restating:
         wanted = held(datastream.site.rating, datastream.kahriz.zone)
         name = _name(self._ids[derived.discharge])
         with self._book.begin() as connection:
-            kept = checkpoints.get(connection, name) or {"held": [], "pending": []}
+            kept = checkpoints.get(connection, name) or _NOTHING
             pending = [(start, end) for start, end in kept["pending"]]
             if kept["held"] != wanted:
                 first = rollups.first_hour(connection, self._ids[derived.stage])
@@ -104,32 +124,68 @@ class Restating:
             of = self._ids[derived.discharge]
             rollups.mark_dirty(connection, ((of, int(hour)) for hour in hours))
             checkpoints.put(connection, name, {"held": kept["held"], "pending": pending})
+        self._at("discharge marked")
         return bool(pending)
 
     def _derive(self, derived: Derived, start_ms: int, end_ms: int) -> Sequence[int]:
-        """Store the discharge of [start_ms, end_ms) anew; return the hours it touches."""
+        """Store the discharge of [start_ms, end_ms) anew; return the hours it touches.
+
+        What was stored before is read first: a batch that is taken in meanwhile brings its stage
+        with its discharge, and no discharge may look as if it had none.
+        """
         start, end = from_ms(start_ms), from_ms(end_ms)
-        stage = self._store.series(self._ids[derived.stage], start, end)
         before = self._store.series(self._ids[derived.discharge], start, end)
-        time_ms = stage.time.astype(np.int64)
-        rated = derived.rating.discharge(time_ms, stage.value)
-        is_rated = np.isfinite(rated.discharge_lps)
-        now = Series(
-            before.datastream,
-            stage.time[is_rated],
-            rated.discharge_lps[is_rated],
-            combine_flags([stage.quality, rated.quality])[is_rated],
-        )
-        is_gone = ~np.isin(before.time, now.time)
-        time = np.concatenate([now.time, before.time[is_gone]])
-        value = np.concatenate([now.value, before.value[is_gone]])
-        refused = np.full(int(is_gone.sum()), Quality.FAIL, np.uint8)
-        quality = np.concatenate([now.quality, refused])
-        if len(time):
-            stream = np.full(len(time), derived.discharge, np.int32)
-            self._store.write(ObservationBatch(self._ids, stream, time, value, quality))
-        hours: list[int] = np.unique(time.astype(np.int64) // _HOUR_MS * _HOUR_MS).tolist()
+        stage = self._store.series(self._ids[derived.stage], start, end)
+        rated = derived.rating.discharge(stage.time.astype(np.int64), stage.value)
+        anew = _anew(before, stage, rated)
+        is_new = ~_is_in(anew, before)
+        if is_new.any():
+            n = int(np.count_nonzero(is_new))
+            stream = np.full(n, derived.discharge, np.int32)
+            columns = anew.time[is_new], anew.value[is_new], anew.quality[is_new]
+            self._store.write(ObservationBatch(self._ids, stream, *columns))
+        self._at("discharge written")
+        hours: list[int] = np.unique(anew.time.astype(np.int64) // _HOUR_MS * _HOUR_MS).tolist()
         return hours
+
+
+def unsettled(connection: Connection, registry: Registry) -> dict[DatastreamId, list[Span]]:
+    """Return where stored discharge need not be by the ratings of the registry yet."""
+    found: dict[DatastreamId, list[Span]] = {}
+    for derived in derived_of(registry):
+        datastream = registry.datastreams[derived.discharge]
+        kept = checkpoints.get(connection, _name(datastream.id)) or _NOTHING
+        wanted = held(datastream.site.rating, datastream.kahriz.zone)
+        pending = [(start, end) for start, end in kept["pending"]]
+        found[datastream.id] = pending + differing(kept["held"], wanted)
+    return found
+
+
+def _anew(before: Series, stage: Series, rated: Rated) -> Series:
+    """Return what is to be stored: what the stage gives, and what it gave and no longer does."""
+    is_rated = np.isfinite(rated.discharge_lps)
+    quality = combine_flags([stage.quality, rated.quality])
+    refused = np.isin(before.time, stage.time[~is_rated])
+    failed = np.full(np.count_nonzero(refused), Quality.FAIL, np.uint8)
+    return Series(
+        before.datastream,
+        np.concatenate([stage.time[is_rated], before.time[refused]]),
+        np.concatenate([rated.discharge_lps[is_rated], before.value[refused]]),
+        np.concatenate([quality[is_rated], failed]),
+    )
+
+
+def _is_in(one: Series, other: Series) -> NDArray[np.bool_]:
+    """Return (n,) whether `other`, in time order, has each observation just as `one` has it."""
+    at = np.searchsorted(other.time, one.time)
+    is_in: NDArray[np.bool_] = at < len(other)
+    found = at[is_in]
+    is_in[is_in] = (
+        (other.time[found] == one.time[is_in])
+        & (other.value[found] == one.value[is_in])
+        & (other.quality[found] == one.quality[is_in])
+    )
+    return is_in
 
 
 def _name(datastream: str) -> str:

@@ -173,7 +173,7 @@ class Worker:
             [plugins.load("detector", name, DETECTORS)() for name in DETECTORS],
         )
         learning = Learning(self._registry, self._store, self._limits)
-        restating = Restating(self._registry, self._store, self._book)
+        restating = Restating(self._registry, self._store, self._book, at=self._at)
         steps = {
             "rollups": (lambda: rollups.step(self._clock()) > 0, 0.5, self._is_flooded),
             "watch": (_once_a_time(lambda: watch.step(self._clock())), 0.5, self._is_flooded),

@@ -3,134 +3,30 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from ingest.entry import dirty_hours
-from ingest.gathered import Gathered
-from ingest.judge import Assessor
-from ingest.parts import Parts
-from ingest.restate import Restating
-from ingest.rollups import Rollups
-from kahriz.book import Book, rollups
-from kahriz.book.rollups import FIGURES, Rollup
+from ingest.restate import Restating, unsettled
+from kahriz.book import rollups
 from kahriz.clock import to_ms
 from kahriz.errors import StoreUnavailable
 from kahriz.observations import DatastreamId, ObservationBatch, Quality, Series
-from kahriz.quality.flagger import Flagger
-from kahriz.quality.limits import limits_of
-from kahriz.sites import Kahriz, Registry
 from kahriz.store.memory import MemoryStore
-
-T0 = datetime(2026, 3, 1, tzinfo=UTC)
-NOW = T0 + timedelta(days=60)
-FLOW = DatastreamId("barana.outlet.discharge")
-NO = np.empty(0, np.int64)
-NO_PARTS = Parts(NO, NO, NO, NO, NO, NO, NO, [])
-Entry = dict[str, Any]
-
-
-def v_notch(valid_from: str, valid_to: str | None = None, zero: float = 0.0) -> Entry:
-    given = {"method": "v_notch_90", "valid_from": valid_from, "zero_offset_m": zero}
-    return given | ({} if valid_to is None else {"valid_to": valid_to})
-
-
-def registry(*ratings: Entry) -> Registry:
-    outlet = {"id": "outlet", "kind": "outlet", "name": "Outlet", "rating": list(ratings)}
-    kahriz = {
-        "id": "barana",
-        "name": "Barana",
-        "village": "Kemerli",
-        "district": "Qazax",
-        "timezone": "Asia/Baku",
-        "site": [outlet | {"sensor": [{"device": "d1", "channel": "stage_m"}]}],
-    }
-    return Registry(kahriz=(Kahriz.model_validate(kahriz),))
-
-
-class Failing(MemoryStore):
-    """A store that is away after so many writes."""
-
-    writes_left = 10**9
-
-    def write(self, batch: ObservationBatch) -> None:
-        if self.writes_left == 0:
-            raise StoreUnavailable("away")
-        self.writes_left -= 1
-        super().write(batch)
-
-
-class Station:
-    """What outlives a change of sites.toml: store and book; each call is a run of ingest."""
-
-    def __init__(self) -> None:
-        self.store = Failing()
-        self.book = Book("sqlite://")
-        self.book.migrate()
-
-    def take(self, known: Registry, seed: int = 0) -> None:
-        """Take in 60 days of stage, every half hour, of a level that wanders."""
-        hours = np.arange(0, 60 * 24, 0.5)
-        walk = np.random.default_rng(seed).normal(0, 0.002, len(hours)).cumsum()
-        batch = Gathered(
-            NOW,
-            np.full(len(hours), known.index[DatastreamId("barana.outlet.stage")], np.int32),
-            (to_ms(T0) + hours * 3_600_000).astype(np.int64),
-            0.15 + np.clip(walk, -0.05, 0.1),
-            np.arange(len(hours), dtype=np.int32),
-            NO_PARTS,
-        )
-        judged = Assessor(known, Flagger(limits_of(known))).assess(batch)
-        self.store.write(judged.observations)
-        with self.book.begin() as connection:
-            rollups.mark_dirty(connection, dirty_hours(judged.observations))
-
-    def restate(self, known: Registry) -> None:
-        restating = Restating(known, self.store, self.book)
-        while restating.step(NOW):
-            pass
-
-    def sum_up(self, known: Registry) -> None:
-        worker = Rollups(known, self.store, self.book)
-        while worker.step(NOW):
-            pass
-
-    def flow(self) -> Series:
-        return self.store.series(FLOW, T0, NOW)
-
-    def days(self) -> list[Rollup]:
-        with self.book.read() as connection:
-            return rollups.rows(connection, FLOW, "day", 0, 2**60)
-
-
-def from_the_start(known: Registry, seed: int = 0) -> Station:
-    station = Station()
-    station.restate(known)
-    station.take(known, seed)
-    station.sum_up(known)
-    return station
-
-
-def same(one: Station, other: Station) -> bool:
-    a, b = one.flow(), other.flow()
-    is_equal = all(
-        np.array_equal(getattr(a, name), getattr(b, name)) for name in ("time", "value", "quality")
-    )
-    first, second = _figures(one), _figures(other)
-    return (
-        is_equal
-        and first.shape == second.shape
-        and np.allclose(first, second, rtol=1e-9, equal_nan=True)
-    )
-
-
-def _figures(station: Station) -> NDArray[np.float64]:
-    names = ("start_ms", *FIGURES)
-    return np.array([[getattr(day, name) for name in names] for day in station.days()], np.float64)
+from tests.station import (
+    FLOW,
+    NOW,
+    T0,
+    Entry,
+    Failing,
+    Station,
+    from_the_start,
+    registry,
+    same,
+    v_notch,
+)
 
 
 def ratings() -> st.SearchStrategy[list[Entry]]:
@@ -153,12 +49,13 @@ def _ratings(days: list[int], zeros: list[float]) -> list[Entry]:
 def test_restated_is_as_if_the_rating_had_been_there_from_the_start(
     before: list[Entry], after: list[Entry], writes: int, seed: int
 ) -> None:
-    station = from_the_start(registry(*before), seed)
-    station.store.writes_left = writes  # and it may be cut off and begun anew in the middle
+    store = Failing()
+    station = from_the_start(registry(*before), seed, Station(store))
+    store.writes_left = writes  # and it may be cut off and begun anew in the middle
     try:
         station.restate(registry(*after))
     except StoreUnavailable:
-        station.store.writes_left = 10**9
+        store.writes_left = 10**9
         station.restate(registry(*after))
     station.sum_up(registry(*after))
 
@@ -190,9 +87,11 @@ def test_only_the_days_it_covers_get_a_higher_revision() -> None:
 
 
 def test_a_note_or_a_start_without_a_change_touches_nothing() -> None:
-    station = from_the_start(registry(v_notch("2020-01-01")))
-    station.store.writes_left = 0
-    station.restate(registry(v_notch("2020-01-01") | {"note": "levelled by Rashad"}))
+    store = Failing()
+    station = from_the_start(registry(v_notch("2020-01-01")), station=Station(store))
+    store.writes_left = 0
+    said = {"note": "levelled by Rashad"}
+    station.restate(registry(v_notch("2020-01-01") | said))
 
     with station.book.read() as connection:
         assert rollups.dirty(connection, 10) == []
@@ -214,8 +113,109 @@ def test_discharge_that_is_refused_now_counts_as_no_water() -> None:
     station.restate(known)
     station.sum_up(known)
 
+    n_water = sum(
+        day.volume_m3 or 0 for day in station.days() if day.start_ms < to_ms(T0) + 30 * 86_400_000
+    )
+    assert n_water == 0
     is_before = station.flow().time < np.datetime64("2026-03-31T20:00")
     assert (station.flow().quality[is_before] == Quality.FAIL).all()
     assert is_before.sum() == 2 * (31 * 24 - 4)
     assert np.array_equal(station.flow().usable().time, from_the_start(known).flow().time)
     assert {day.n for day in station.days()[:30]} == {0}
+
+
+class StoppedError(Exception):
+    """It ended there."""
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_a_stop_between_store_and_book_is_made_good_at_the_next_start(chunk: int) -> None:
+    known = registry(v_notch("2020-01-01", zero=0.01))
+    station = from_the_start(registry(v_notch("2020-01-01")))
+    written: list[str] = []
+
+    def stop(step: str) -> None:
+        written.append(step)
+        if written.count("discharge written") == chunk:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        station.restate(known, stop)
+    assert not same(station, from_the_start(known))
+
+    station.restate(known)
+    station.sum_up(known)
+    assert same(station, from_the_start(known))
+
+
+def test_what_is_as_the_rating_says_is_not_written_again() -> None:
+    store = Failing()
+    station = Station(store)
+    known = registry(v_notch("2020-01-01"))
+    station.take(known)  # before the book kept by which ratings discharge was derived
+    store.writes_left = 0
+    station.restate(known)
+
+    assert store.writes_left == 0
+    with station.book.read() as connection:
+        assert unsettled(connection, known) == {FLOW: []}
+
+
+class LateIn(MemoryStore):
+    """Takes in a late reading, stage and discharge, between two of its answers."""
+
+    late: ObservationBatch | None = None
+
+    def series(self, datastream: DatastreamId, start: datetime, end: datetime) -> Series:
+        found = super().series(datastream, start, end)
+        if self.late is not None:
+            batch, self.late = self.late, None
+            self.write(batch)
+        return found
+
+
+def test_a_late_reading_taken_in_meanwhile_keeps_its_discharge() -> None:
+    known = registry(v_notch("2020-01-01", zero=0.01))
+    store = LateIn()
+    station = from_the_start(registry(v_notch("2020-01-01")), station=Station(store))
+    at = np.datetime64(T0.replace(tzinfo=None), "ms") + np.timedelta64(55, "D") + 1
+    store.late = ObservationBatch(
+        (DatastreamId("barana.outlet.stage"), FLOW),
+        np.array([0, 1], np.int32),
+        np.array([at, at]),
+        np.array([0.15, 10.13]),
+        np.full(2, Quality.GOOD, np.uint8),
+    )
+    station.restate(known)
+
+    flow = station.flow()
+    assert flow.quality[flow.time == at].tolist() == [Quality.GOOD]
+
+
+def test_discharge_measured_before_there_was_a_stage_stays_as_it_was() -> None:
+    station = Station()
+    time = np.datetime64(T0.replace(tzinfo=None), "ms") + 7 * np.arange(9).astype("m8[m]")
+    good = np.full(9, Quality.GOOD, np.uint8)
+    station.store.write(
+        ObservationBatch((FLOW,), np.zeros(9, np.int32), time, np.full(9, 2.5), good)
+    )
+    station.take(registry())
+    station.restate(registry(v_notch("2020-01-01")))
+
+    is_measured = np.isin(station.flow().time, time[1:])
+    assert station.flow().value[is_measured][:4].tolist() == [2.5] * 4
+    assert Quality.FAIL not in station.flow().quality
+
+
+def test_a_rating_yet_to_be_applied_is_said_to_whoever_looks() -> None:
+    station = from_the_start(registry(v_notch("2020-01-01")))
+    changed = registry(v_notch("2020-01-01", "2026-04-01"), v_notch("2026-04-01", zero=0.01))
+    midnight = to_ms(datetime(2026, 3, 31, 20, tzinfo=UTC))
+    with station.book.read() as connection:
+        (span,) = unsettled(connection, changed)[FLOW]
+    assert span[0] == midnight
+
+    Restating(changed, station.store, station.book).step(NOW)
+    station.restate(changed)
+    with station.book.read() as connection:
+        assert unsettled(connection, changed) == {FLOW: []}

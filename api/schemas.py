@@ -37,6 +37,7 @@ _WATER = {
     "end": "2026-11-21T20:00:00Z",
     "label": "2026-11-21",
     "volume_m3": 207.1,
+    "volume_uncertainty_m3": 18.4,
     "lpcd": 82.8,
     "mean_lps": 2.4,
     "min_lps": 2.1,
@@ -186,6 +187,10 @@ class WaterRow(BaseModel):
     end: Time
     label: str
     volume_m3: float | None
+    volume_uncertainty_m3: Annotated[
+        float | None,
+        Field(description="Standard uncertainty (k = 1); null where no rating derives the flow."),
+    ]
     lpcd: float | None
     mean_lps: float | None
     min_lps: float | None

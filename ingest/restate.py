@@ -11,7 +11,7 @@ Limits
   flagged FAIL, so no figure counts it as water; it is in `n_fail`, which a run with the new rating
   from the start would not have.
 - Where every rating of a site is taken away its discharge is no datastream any more, and stays.
-- It sees changed entries, not a changed formula behind the same entries.
+- It sees changed entries, not a changed formula behind the same entries; a new `version` helps.
 - Alerts are not judged anew.
 """
 

@@ -24,6 +24,7 @@ RATINGS: dict[str, str] = {
     "parshall": "kahriz.rating.parshall:Parshall",
     "cutthroat": "kahriz.rating.cutthroat:Cutthroat",
     "power_law": "kahriz.rating.power_law:PowerLaw",
+    "table": "kahriz.rating.table:Table",
 }
 
 
@@ -37,8 +38,33 @@ class Rated:
     quality: Flags
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Stages [m] between which a rating says anything.
+
+    Attributes
+    ----------
+    zero_m
+        No flow at and below it.
+    lowest_m, highest_m
+        Below the first (and above `zero_m`) and above the second it is refused.
+    best_from_m
+        Below it, SUSPECT.
+    """
+
+    zero_m: float
+    lowest_m: float
+    best_from_m: float
+    highest_m: float
+
+
 class Rating(Protocol):
     """Stage to discharge by one formula; see the module for the contract."""
+
+    @property
+    def limits(self) -> Limits:
+        """The stages between which it says anything."""
+        ...
 
     def discharge(self, stage_m: Values) -> Rated:
         """Return discharge of `stage_m` (n,) [m]."""

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from kahriz.errors import ConfigError
 from kahriz.observations import Flags, Quality, Values
-from kahriz.rating import Rated
+from kahriz.rating import Limits, Rated
 
 BELOW_ZERO_M = 0.005
 """A head this far below zero is more than noise: the zero offset or the sensor has moved."""
 
 _LITRES = 1000.0
-# Subtracting a zero offset rounds: a head at a limit stays inside it.
-_ROUNDING_M = 1e-9
+ROUNDING_M = 1e-9
+"""Subtracting a zero offset rounds: a head at a limit stays inside it."""
 # Each step of the way back leaves a fifth of the error or less.
 _STEPS_BACK = 30
 
@@ -100,7 +100,7 @@ class Curve:
         return head
 
     def _is_within(self, head: Values) -> NDArray[np.bool_]:
-        low, high = self.band.lowest - _ROUNDING_M, self.band.highest + _ROUNDING_M
+        low, high = self.band.lowest - ROUNDING_M, self.band.highest + ROUNDING_M
         return (head >= low) & (head <= high)
 
     def _uncertainty(self, head: Values, discharge: Values) -> Values:
@@ -113,14 +113,14 @@ class Curve:
         over = at + self.added_m
         grown = self.exponent * (1 + self.gain_per_m * at) + self.gain_per_m * over
         slope = _LITRES * self.coefficient * grown * over ** (self.exponent - 1)
-        is_low = head < self.band.best_from - _ROUNDING_M
+        is_low = head < self.band.best_from - ROUNDING_M
         curve = np.where(is_low, self.relative_uncertainty_low, self.relative_uncertainty)
         found: Values = np.hypot(slope * self.stage_uncertainty_m, curve * discharge)
         return np.where(np.isnan(head), np.nan, found)
 
     def _flags(self, head: Values, flows: Values) -> Flags:
         flags: Flags = np.full(head.shape, Quality.GOOD, np.uint8)
-        is_low: NDArray[np.bool_] = (head > 0) & (head < self.band.best_from - _ROUNDING_M)
+        is_low: NDArray[np.bool_] = (head > 0) & (head < self.band.best_from - ROUNDING_M)
         flags[is_low | (head < -BELOW_ZERO_M)] = Quality.SUSPECT
         flags[np.isnan(flows)] = Quality.FAIL
         flags[np.isnan(head)] = Quality.MISSING
@@ -131,6 +131,12 @@ class OneCurve:
     """A rating that is one curve; what it is made of sets `_curve`."""
 
     _curve: Curve
+
+    @property
+    def limits(self) -> Limits:
+        """The stages between which it says anything."""
+        zero, band = self._curve.zero_offset_m, self._curve.band
+        return Limits(zero, zero + band.lowest, zero + band.best_from, zero + band.highest)
 
     def discharge(self, stage_m: Values) -> Rated:
         """Return discharge of `stage_m` (n,) [m]."""

@@ -24,7 +24,10 @@ from kahriz.units import Property
 FOR_EVER_MS = int(np.iinfo(np.int64).max)
 """The end of a rating that holds until further notice."""
 
-_NO_OPTIONS = frozenset({"method", "valid_from", "valid_to", "note"})
+SAYS_NOTHING = frozenset({"valid_from", "valid_to", "author", "note"})
+"""Of an entry: what is no reason to derive discharge again; a new version is."""
+
+_NO_OPTIONS = SAYS_NOTHING | {"method", "version"}
 
 
 class DatedRating:
@@ -59,17 +62,42 @@ class DatedRating:
         At times no entry covers discharge is NaN and FAIL. A stage of NaN is MISSING at any time.
         """
         stage = np.asarray(stage_m, np.float64)
-        which = np.searchsorted(self._start, time_ms, side="right") - 1
+        which = self.holding(time_ms)
         discharge, uncertainty = np.full((2, len(stage)), np.nan)
         flags: Flags = np.where(np.isnan(stage), Quality.MISSING, Quality.FAIL).astype(np.uint8)
         for i, curve in enumerate(self._curves):
-            rows = np.flatnonzero((which == i) & (time_ms < self._end[i]))
+            rows = np.flatnonzero(which == i)
             if len(rows):
                 rated = curve.discharge(stage[rows])
                 discharge[rows] = rated.discharge_lps
                 uncertainty[rows] = rated.uncertainty_lps
                 flags[rows] = rated.quality
         return Rated(discharge, uncertainty, flags)
+
+    def holding(self, time_ms: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return (n,) which of the curves, in time order, held at `time_ms` (n,); -1: none did."""
+        which = np.searchsorted(self._start, time_ms, side="right") - 1
+        is_held = (which >= 0) & (time_ms < np.append(self._end, 0)[which])
+        return np.where(is_held, which, -1)
+
+    def stage(self, time_ms: NDArray[np.int64], discharge_lps: Values) -> Values:
+        """Return the stage (n,) [m] that gave `discharge_lps` (n,) at `time_ms` (n,); NaN: none."""
+        flow = np.asarray(discharge_lps, np.float64)
+        stage = np.full(len(flow), np.nan)
+        which = self.holding(time_ms)
+        for i, curve in enumerate(self._curves):
+            rows = np.flatnonzero(which == i)
+            if len(rows):
+                stage[rows] = curve.stage(flow[rows])
+        return stage
+
+    def uncertainty(self, time_ms: NDArray[np.int64], discharge_lps: Values) -> Values:
+        """Return standard uncertainty (n,) [L/s] of discharges that were kept without a stage.
+
+        By way of the stage that gives each; NaN where no curve held, or where it knows no such
+        discharge.
+        """
+        return self.discharge(time_ms, self.stage(time_ms, discharge_lps)).uncertainty_lps
 
 
 def build(entry: RatingEntry) -> Rating:

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any
 
-from kahriz.rating.dated import FOR_EVER_MS, midnight_ms
+from kahriz.rating.dated import FOR_EVER_MS, SAYS_NOTHING, midnight_ms
 from kahriz.sites import RatingEntry
 
 Span = tuple[int, int]
 """[start, end), milliseconds since 1970."""
-
-_SAYS_NOTHING = {"valid_from", "valid_to", "note"}
 
 
 def held(entries: Sequence[RatingEntry], zone: tzinfo) -> list[dict[str, Any]]:
@@ -22,7 +20,7 @@ def held(entries: Sequence[RatingEntry], zone: tzinfo) -> list[dict[str, Any]]:
         {
             "start_ms": midnight_ms(entry.valid_from, zone),
             "end_ms": FOR_EVER_MS if entry.valid_to is None else midnight_ms(entry.valid_to, zone),
-            "is": entry.model_dump(mode="json", exclude=_SAYS_NOTHING, exclude_none=True),
+            "is": entry.model_dump(mode="json", exclude=set(SAYS_NOTHING), exclude_none=True),
         }
         for entry in sorted(entries, key=lambda entry: entry.valid_from)
     ]

@@ -211,6 +211,7 @@ def _day(start: datetime, back: int, base: float, people: int | None) -> Json:
         "end": iso(start + timedelta(days=1)),
         "label": start.strftime("%Y-%m-%d"),
         "volume_m3": round(volume, 2),
+        "volume_uncertainty_m3": None,
         "lpcd": None if people is None else round(volume * 1000 / people, 2),
         "mean_lps": round(base * 0.81, 3),
         "min_lps": round(base * 0.7, 3),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from kahriz.book import alerts, devices, ledger
 from kahriz.clock import to_ms
 from kahriz.observations import DatastreamId, Observation, ObservationBatch, Quality
 from tests.integration.api import rows
-from tests.integration.api.client import NOW, Api, assert_problem
+from tests.integration.api.client import EXAMPLE, NOW, Api, assert_problem
 
 V1 = "/api/v1"
 DAY = timedelta(days=1)
@@ -166,6 +167,28 @@ def test_a_summary_of_days_to_come_knows_nothing(api: Api) -> None:
     found = api.json(f"{V1}/kahrizes/agh-dere/summary", **query)
 
     assert (found["days"], found["volume_m3"], found["q50_lps"]) == (0, None, None)
+
+
+def test_water_over_a_weir_says_how_sure_it_is_and_water_by_a_meter_does_not(
+    folder: Path,
+) -> None:
+    sites = folder / "sites.toml"
+    text = EXAMPLE.read_text(encoding="utf-8").replace('"delivery_line"', '"reservoir"', 1)
+    sites.write_text(text, encoding="utf-8")
+    start = datetime(2026, 10, 30, 20, tzinfo=UTC)
+    with Api(folder, sites=sites) as api:
+        rows.deliver(api, 8.0, start, NOW, "agh-dere.outlet")
+        rows.deliver(api, 8.0, start, NOW, "barana.line")
+        days = api.json(f"{V1}/kahrizes/agh-dere/water")["rows"]
+        months = api.json(f"{V1}/kahrizes/agh-dere/water", by="month", start=start)["rows"]
+        metered = api.json(f"{V1}/kahrizes/barana/water")["rows"]
+        yesterday = api.json(f"{V1}/kahrizes/agh-dere")["yesterday"]
+
+    relative = np.hypot(2.5 * 0.002 / 0.12743, 0.015)
+    for row in (*days, *months, yesterday):
+        assert row["volume_uncertainty_m3"] == pytest.approx(relative * row["volume_m3"], rel=1e-3)
+    assert len(months) == 2
+    assert {row["volume_uncertainty_m3"] for row in metered} == {None}
 
 
 def test_late_data_counts_a_revision(api: Api) -> None:

@@ -90,11 +90,23 @@ def test_a_note_or_a_start_without_a_change_touches_nothing() -> None:
     store = Failing()
     station = from_the_start(registry(v_notch("2020-01-01")), station=Station(store))
     store.writes_left = 0
-    said = {"note": "levelled by Rashad"}
+    said = {"note": "levelled by hand", "author": "Rashad"}
     station.restate(registry(v_notch("2020-01-01") | said))
 
     with station.book.read() as connection:
         assert rollups.dirty(connection, 10) == []
+
+
+def test_a_new_version_is_looked_at_again_and_revises_no_figure_that_stays() -> None:
+    station = from_the_start(registry(v_notch("2020-01-01")))
+    before = station.days()
+    again = registry(v_notch("2020-01-01") | {"version": "2"})
+    station.restate(again)
+    with station.book.read() as connection:
+        assert rollups.dirty(connection, 10)
+    station.sum_up(again)
+
+    assert station.days() == before
 
 
 def test_a_stage_that_had_no_rating_gets_its_discharge() -> None:

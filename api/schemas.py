@@ -528,7 +528,11 @@ class Datastreams(BaseModel):
 
 
 class Observations(BaseModel):
-    """Observations by column; the values stand under a name with their unit (``discharge_lps``)."""
+    """Observations by column; the values stand under a name with their unit (``discharge_lps``).
+
+    Of a discharge that a rating derives ``uncertainty_lps`` is a column too: the standard
+    uncertainty (k = 1) of each, null where the rating that holds knows no such discharge.
+    """
 
     model_config = ConfigDict(
         extra="allow",

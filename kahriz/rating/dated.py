@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, tzinfo
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class DatedRating:
     """
 
     def __init__(self, entries: Sequence[RatingEntry], zone: tzinfo) -> None:
-        ordered = sorted(entries, key=lambda entry: entry.valid_from)
+        ordered = in_order(entries)
         self._curves = tuple(build(entry) for entry in ordered)
         self._start = np.array([midnight_ms(e.valid_from, zone) for e in ordered], np.int64)
         self._end = np.array(
@@ -100,6 +101,16 @@ class DatedRating:
         return self.discharge(time_ms, self.stage(time_ms, discharge_lps)).uncertainty_lps
 
 
+def in_order(entries: Sequence[RatingEntry]) -> list[RatingEntry]:
+    """Return a site's ratings by when each begins to hold."""
+    return sorted(entries, key=lambda entry: entry.valid_from)
+
+
+def options(entry: RatingEntry) -> dict[str, Any]:
+    """Return what an entry says of its curve, as JSON can."""
+    return entry.model_dump(mode="json", exclude=set(_NO_OPTIONS), exclude_none=True)
+
+
 def build(entry: RatingEntry) -> Rating:
     """Return the rating an `entry` of sites.toml describes.
 
@@ -112,11 +123,7 @@ def build(entry: RatingEntry) -> Rating:
         No such rating, an option that is missing, not known to it, or impossible.
     """
     made = plugins.load("rating", entry.method, RATINGS)
-    given = {
-        name: value
-        for name, value in entry.model_dump(exclude=set(_NO_OPTIONS)).items()
-        if value is not None
-    }
+    given = entry.model_dump(exclude=set(_NO_OPTIONS), exclude_none=True)
     known = inspect.signature(made).parameters
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in given:

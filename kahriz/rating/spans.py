@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any
 
-from kahriz.rating.dated import FOR_EVER_MS, SAYS_NOTHING, midnight_ms
+from kahriz.rating.dated import FOR_EVER_MS, SAYS_NOTHING, in_order, midnight_ms
 from kahriz.sites import RatingEntry
 
 Span = tuple[int, int]
@@ -22,7 +22,7 @@ def held(entries: Sequence[RatingEntry], zone: tzinfo) -> list[dict[str, Any]]:
             "end_ms": FOR_EVER_MS if entry.valid_to is None else midnight_ms(entry.valid_to, zone),
             "is": entry.model_dump(mode="json", exclude=set(SAYS_NOTHING), exclude_none=True),
         }
-        for entry in sorted(entries, key=lambda entry: entry.valid_from)
+        for entry in in_order(entries)
     ]
 
 

@@ -14,6 +14,7 @@ from tests.integration.api.client import EXAMPLE, NOW, Api, assert_problem
 
 V1 = "/api/v1"
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 MIDNIGHT = datetime(2026, 11, 21, 20, tzinfo=UTC)  # 22 November begins in Baku
 
 
@@ -273,6 +274,22 @@ def test_observations_are_half_open_columns_under_a_name_with_their_unit(api: Ap
         "stage_m": [1.0, 2.0],
         "quality": [1, 1],
     }
+
+
+def test_each_discharge_that_a_rating_derives_says_how_sure_it_is(api: Api) -> None:
+    flows = np.array([8.0, 0.0, 500.0])
+    rows.observe(api, "agh-dere.outlet.discharge", flows, NOW - timedelta(minutes=15), NOW)
+    rows.observe(api, "agh-dere.line.discharge", 2.4, NOW - HOUR, NOW)
+    answer = api.json(f"{V1}/datastreams/agh-dere.outlet.discharge/observations")
+    metered = api.json(f"{V1}/datastreams/agh-dere.line.discharge/observations")
+
+    assert answer["discharge_lps"] == flows.tolist()
+    assert answer["uncertainty_lps"] == [
+        pytest.approx(8 * np.hypot(2.5 * 0.002 / 0.12743, 0.015), rel=1e-3),
+        pytest.approx(2.5 * 1380 * 0.002**2.5),
+        None,
+    ]
+    assert "uncertainty_lps" not in metered
 
 
 def test_observations_of_the_last_24_h_without_any_are_empty_columns(api: Api) -> None:

@@ -8,6 +8,7 @@ import { discharge, number, percent, volume } from "./format.js";
 import { createLearning } from "./learning.js";
 import { createNorms } from "./norms.js";
 import { paced } from "./pace.js";
+import { createRating } from "./rating.js";
 import { t } from "./texts.js";
 
 const RANGES = [1, 7, 30];
@@ -80,6 +81,13 @@ function dischargeOf(k, kind) {
   return null;
 }
 
+/** The part about how the outlet's stage becomes discharge; null where it is measured as such. */
+function ratingOf(k) {
+  const discharge = dischargeOf(k, "outlet");
+  const site = discharge?.slice(0, -".discharge".length);
+  return site && k.datastreams.includes(`${site}.stage`) ? createRating(site, k.name) : null;
+}
+
 function rangeSwitch(chosen, choose) {
   const buttons = RANGES.map((days) =>
     el("button", { type: "button", "aria-pressed": String(days === chosen()), onclick: () => pick(days) }, t(`range_${days}`)),
@@ -131,6 +139,7 @@ export function createCard(first, now) {
   const chart = createChart(first.name);
   const loader = chartLoader(chart, now);
   const days = createDays();
+  const rating = ratingOf(first);
   const learning = createLearning();
   const notes = el("div");
   const chartTitle = el("div", { class: "chart-head" }, el("h4", {}, t("chart")), rangeSwitch(loader.days, loader.show));
@@ -142,6 +151,7 @@ export function createCard(first, now) {
     norms.node,
     el("section", { class: "chart-part" }, chartTitle, chart.node),
     days.node,
+    rating?.node ?? el("div", { class: "rating" }),
     el("footer", { class: "notes" }, learning.node, notes),
   );
 
@@ -185,6 +195,7 @@ export function createCard(first, now) {
     loadingDays.stop();
     loadingLearning.stop();
     chart.destroy();
+    rating?.destroy();
   }
   return { node, update, updateDays, destroy };
 }

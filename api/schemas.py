@@ -19,6 +19,10 @@ Flag = Annotated[
     Literal[1, 2, 3, 4, 9],
     Field(description="QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing."),
 ]
+VolumeUncertainty = Annotated[
+    float | None,
+    Field(description="Standard uncertainty (k = 1); null where no rating derives the flow."),
+]
 AlertState = Literal["pending", "firing", "resolved"]
 
 
@@ -187,10 +191,7 @@ class WaterRow(BaseModel):
     end: Time
     label: str
     volume_m3: float | None
-    volume_uncertainty_m3: Annotated[
-        float | None,
-        Field(description="Standard uncertainty (k = 1); null where no rating derives the flow."),
-    ]
+    volume_uncertainty_m3: VolumeUncertainty
     lpcd: float | None
     mean_lps: float | None
     min_lps: float | None
@@ -432,6 +433,7 @@ class Summary(BaseModel):
         incomplete_days=9,
         unknown_days=5,
         volume_m3=73_512.4,
+        volume_uncertainty_m3=4_480.0,
         complete_volume_m3=72_940.1,
         mean_lpcd=83.1,
         q10_lps=2.9,
@@ -455,6 +457,7 @@ class Summary(BaseModel):
     incomplete_days: int
     unknown_days: int
     volume_m3: float | None
+    volume_uncertainty_m3: VolumeUncertainty
     complete_volume_m3: float | None
     mean_lpcd: float | None
     q10_lps: float | None

@@ -72,16 +72,18 @@ def rows(
 
 def summed(
     book: Connection, kahriz: Kahriz, start: datetime, end: datetime, now: datetime
-) -> Summary:
-    """Return the water of the local days that begin in [start, end) and are over."""
+) -> tuple[Summary, float | None]:
+    """Return the water of the local days that begin in [start, end) and are over, and how sure."""
     over = min(end, last_days(kahriz, now, 1)[0])
     begun = local_date(start - timedelta(milliseconds=1), kahriz.zone)
     last = local_date(over - timedelta(milliseconds=1), kahriz.zone)
     days = max((last - begun).days, 0)
     if kahriz.delivery is None or not days:
-        return summary([], days, kahriz.norms)
+        return summary([], days, kahriz.norms), None
     kept = rollups.rows(book, kahriz.delivery, "day", to_ms(start), to_ms(over))
-    return summary([_told(kahriz, "day", row, now) for row in kept], days, kahriz.norms)
+    sure = _sure(kahriz, kept)
+    found = summary([_told(kahriz, "day", row, now) for row in kept], days, kahriz.norms)
+    return found, None if sure is None else sure.between(to_ms(start), to_ms(over))
 
 
 def yesterday_and_today(

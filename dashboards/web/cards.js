@@ -61,7 +61,9 @@ function yesterdayPart(k) {
   const words = row.is_complete
     ? el("p", { class: "quiet" }, t("completeness", share))
     : el("p", { class: "doubt" }, t("incomplete", share));
-  return [title, value, completenessBar(row), words];
+  const sure = row.volume_uncertainty_m3;
+  const off = sure === null ? null : el("p", { class: "quiet" }, t("giveOrTake", { off: volume(2 * sure) }));
+  return [title, value, off, completenessBar(row), words];
 }
 
 function placeholderNote(k) {

@@ -47,6 +47,13 @@ def test_each_kahriz_has_a_card_with_its_water_now_and_yesterday(opened: Open) -
     expect(card.locator(".yesterday")).to_contain_text("100 % of yesterday measured")
 
 
+def test_water_over_a_weir_says_how_far_off_it_may_be(opened: Open) -> None:
+    page = opened().page
+
+    expect(_card(page, "Barana").locator(".yesterday")).to_contain_text("give or take 29.2 m³")
+    expect(_card(page).locator(".yesterday")).not_to_contain_text("give or take")
+
+
 def test_a_state_is_said_in_words_and_by_its_shape(opened: Open) -> None:
     page = opened().page
 

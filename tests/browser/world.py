@@ -58,6 +58,7 @@ class World:
         ]
         self.kahrizes[0]["alerts"] = [self.brief(self.alerts[0])]
         self.kahrizes[1]["people_assumed"] = True
+        self.kahrizes[1]["yesterday"] |= {"volume_uncertainty_m3": 14.6}
         velibey = self.kahrizes[2]
         velibey["use"], velibey["norms"] = "irrigation", []
         velibey["access_note"] = "Mina təhlükəsi: yalnız təmizlənmiş yolla gedin (ANAMA)"

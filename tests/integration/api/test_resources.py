@@ -184,11 +184,14 @@ def test_water_over_a_weir_says_how_sure_it_is_and_water_by_a_meter_does_not(
         months = api.json(f"{V1}/kahrizes/agh-dere/water", by="month", start=start)["rows"]
         metered = api.json(f"{V1}/kahrizes/barana/water")["rows"]
         yesterday = api.json(f"{V1}/kahrizes/agh-dere")["yesterday"]
+        season = api.json(f"{V1}/kahrizes/agh-dere/summary")
+        metered_season = api.json(f"{V1}/kahrizes/barana/summary")
 
     relative = np.hypot(2.5 * 0.002 / 0.12743, 0.015)
-    for row in (*days, *months, yesterday):
+    for row in (*days, *months, yesterday, season):
         assert row["volume_uncertainty_m3"] == pytest.approx(relative * row["volume_m3"], rel=1e-3)
     assert len(months) == 2
+    assert metered_season["volume_uncertainty_m3"] is None
     assert {row["volume_uncertainty_m3"] for row in metered} == {None}
 
 

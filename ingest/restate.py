@@ -150,12 +150,19 @@ class Restating:
 
 
 def unsettled(connection: Connection, registry: Registry) -> dict[DatastreamId, list[Span]]:
-    """Return where stored discharge need not be by the ratings of the registry yet."""
+    """Return where stored discharge need not be by the ratings of the registry yet.
+
+    Of a discharge whose ratings were never noted, that is everywhere if there never was any, and
+    nowhere if there was: then what noted them is what was lost.
+    """
     found: dict[DatastreamId, list[Span]] = {}
     for derived in derived_of(registry):
         datastream = registry.datastreams[derived.discharge]
-        kept = checkpoints.get(connection, _name(datastream.id)) or _NOTHING
+        kept = checkpoints.get(connection, _name(datastream.id))
         wanted = held(datastream.site.rating, datastream.kahriz.zone)
+        if kept is None:
+            is_new = rollups.first_hour(connection, datastream.id) is None
+            kept = _NOTHING if is_new else {"held": wanted, "pending": []}
         pending = [(start, end) for start, end in kept["pending"]]
         found[datastream.id] = pending + differing(kept["held"], wanted)
     return found

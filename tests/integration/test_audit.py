@@ -791,3 +791,17 @@ def test_damage_to_discharge_is_found_though_its_rating_changed(
 
     assert code == 1
     assert len(findings(out)) == 2, out
+
+
+def test_a_rating_that_is_new_is_no_damage_before_ingest_has_heard_of_it(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = EXAMPLE.read_text(encoding="utf-8")
+    rating = '[[kahriz.site.rating]]\nmethod = "v_notch_90"\nvalid_from = 2020-01-01\n'
+    rating += "stage_uncertainty_m = 0.002\n"
+    (tmp_path / "without.toml").write_text(kept.replace(rating, "", 1), "utf-8")
+    Ingest(tmp_path, tmp_path / "without.toml").take([message(0, 5)])
+    code, out, _ = run("audit")
+
+    assert (code, findings(out)) == (0, []), out
+    assert "10 values" in out, "stage and battery"

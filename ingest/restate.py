@@ -130,8 +130,7 @@ class Restating:
     def _derive(self, derived: Derived, start_ms: int, end_ms: int) -> Sequence[int]:
         """Store the discharge of [start_ms, end_ms) anew; return the hours it touches.
 
-        What was stored before is read first: a batch that is taken in meanwhile brings its stage
-        with its discharge, and no discharge may look as if it had none.
+        What is taken in meanwhile is rated by these ratings already, and left alone.
         """
         start, end = from_ms(start_ms), from_ms(end_ms)
         before = self._store.series(self._ids[derived.discharge], start, end)

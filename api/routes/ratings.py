@@ -25,7 +25,7 @@ class RatingsQuery(BaseModel):
     """How many gaugings."""
 
     model_config = ConfigDict(extra="forbid")
-    limit: int = Field(100, ge=1, le=1000, examples=[100], description="Gaugings, the newest.")
+    limit: int = Field(100, ge=1, le=200, examples=[100], description="Gaugings, the newest.")
 
 
 @router.get("/ratings/{id}", response_model=Ratings, responses=READ | problems(404, 422))

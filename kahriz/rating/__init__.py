@@ -7,6 +7,7 @@ Contract of every rating:
   Where the head is in the formula's limits but under its best range, the flag is SUSPECT.
 - Head at or below 0 is no flow: discharge 0, SUSPECT when below -5 mm.
 - Standard uncertainty of discharge comes with it, from that of the stage and of the curve.
+- `limits` says at which stages that is; whoever draws the curve or gauges asks for it.
 """
 
 from __future__ import annotations

@@ -751,6 +751,8 @@ def test_what_ingest_waits_to_store_is_not_asked_for_while_it_says_so(
 def test_a_changed_rating_is_no_damage_before_while_and_after_it_is_applied(
     ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch, change: str, steps: int
 ) -> None:
+    ingest.clock.now = NOW - timedelta(minutes=30)
+    ingest.take([message(500, stage_m=0.2)])
     sites = ingest.folder / "sites.toml"
     kept = EXAMPLE.read_text(encoding="utf-8")
     sites.write_text(kept.replace("valid_from = 2020", change + "\nvalid_from = 2020"), "utf-8")

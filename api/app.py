@@ -37,6 +37,7 @@ from api.routes import (
     metrics,
     page,
     people,
+    ratings,
     silences,
     water,
 )
@@ -98,7 +99,7 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestCounts, metrics=service.metrics)
     app.add_middleware(HeadAsGet, never_ending=events.PATH)
-    measured = (kahrizes, water, detection, datastreams, latest)
+    measured = (kahrizes, water, detection, datastreams, latest, ratings)
     told = (alerts, messages, contacts, silences, gaugings, inbound, people)
     beside = (gateways, devices, events, health, metrics, docs)
     for module in (*measured, *told, *beside):

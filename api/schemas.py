@@ -19,6 +19,10 @@ Flag = Annotated[
     Literal[1, 2, 3, 4, 9],
     Field(description="QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing."),
 ]
+VolumeUncertainty = Annotated[
+    float | None,
+    Field(description="Standard uncertainty (k = 1); null where no rating derives the flow."),
+]
 AlertState = Literal["pending", "firing", "resolved"]
 
 
@@ -37,6 +41,7 @@ _WATER = {
     "end": "2026-11-21T20:00:00Z",
     "label": "2026-11-21",
     "volume_m3": 207.1,
+    "volume_uncertainty_m3": 18.4,
     "lpcd": 82.8,
     "mean_lps": 2.4,
     "min_lps": 2.1,
@@ -186,6 +191,7 @@ class WaterRow(BaseModel):
     end: Time
     label: str
     volume_m3: float | None
+    volume_uncertainty_m3: VolumeUncertainty
     lpcd: float | None
     mean_lps: float | None
     min_lps: float | None
@@ -427,6 +433,7 @@ class Summary(BaseModel):
         incomplete_days=9,
         unknown_days=5,
         volume_m3=73_512.4,
+        volume_uncertainty_m3=4_480.0,
         complete_volume_m3=72_940.1,
         mean_lpcd=83.1,
         q10_lps=2.9,
@@ -450,6 +457,7 @@ class Summary(BaseModel):
     incomplete_days: int
     unknown_days: int
     volume_m3: float | None
+    volume_uncertainty_m3: VolumeUncertainty
     complete_volume_m3: float | None
     mean_lpcd: float | None
     q10_lps: float | None
@@ -523,7 +531,11 @@ class Datastreams(BaseModel):
 
 
 class Observations(BaseModel):
-    """Observations by column; the values stand under a name with their unit (``discharge_lps``)."""
+    """Observations by column; the values stand under a name with their unit (``discharge_lps``).
+
+    Of a discharge that a rating derives ``uncertainty_lps`` is a column too: the standard
+    uncertainty (k = 1) of each, null where the rating that holds knows no such discharge.
+    """
 
     model_config = ConfigDict(
         extra="allow",

@@ -15,6 +15,8 @@ from api.schemas import Name, Note, Time
 from kahriz.alert.answer import LITRES, MOST_TRIALS, SECONDS
 from kahriz.detect import Kind
 
+Method = Literal["bucket", "current_meter"]
+
 _FORBID = ConfigDict(extra="forbid")
 _MAX_ID = 2**63 - 1
 
@@ -77,10 +79,12 @@ _GAUGING = {
     "id": 1,
     "site": "agh-dere.outlet",
     "at": "2026-11-21T20:00:00Z",
+    "method": "bucket",
     "volume_l": 10.0,
     "duration_s": 4.0,
     "trials": 3,
     "discharge_lps": 2.5,
+    "uncertainty_lps": 0.22,
     "rated_lps": 2.41,
     "stage_m": 0.079,
     "deviation": -0.036,
@@ -221,17 +225,19 @@ class WorksEnd(BaseModel):
 class GaugingAnswer(BaseModel):
     """A flow measured by hand, and what the site's instruments said within half an hour.
 
-    ``deviation``: how far the instruments are above the bucket, as a fraction of it.
+    ``deviation``: how far the instruments are above what was measured, as a fraction of it.
     """
 
     model_config = _shape(**_GAUGING)
     id: int
     site: str
     at: Time
-    volume_l: float
-    duration_s: Annotated[float, Field(description="Mean of the trials.")]
-    trials: int
+    method: Method
+    volume_l: float | None
+    duration_s: Annotated[float | None, Field(description="Mean of the trials.")]
+    trials: int | None
     discharge_lps: float
+    uncertainty_lps: Annotated[float, Field(description="Standard uncertainty (k = 1).")]
     rated_lps: float | None
     stage_m: float | None
     deviation: float | None
@@ -246,13 +252,32 @@ class Gaugings(BaseModel):
 
 
 class NewGauging(BaseModel):
-    """A bucket of so many litres, and how long it took to fill, once or several times."""
+    """A bucket of so many litres, and how long it took to fill, once or several times.
+
+    Or, with ``method`` ``current_meter``, the flow that it gave.
+    """
 
     model_config = _shape(site="agh-dere.outlet", volume_l=10, seconds=[4.1, 3.9, 4.0], by="Əli")
     site: str = Field(max_length=81)
     at: Instant | None = Field(None, description="Without: now.")
-    volume_l: float = Field(ge=LITRES[0], le=LITRES[1])
-    seconds: list[Seconds] = Field(min_length=1, max_length=MOST_TRIALS)
+    method: Method = "bucket"
+    volume_l: float | None = Field(None, ge=LITRES[0], le=LITRES[1])
+    seconds: list[Seconds] | None = Field(None, min_length=1, max_length=MOST_TRIALS)
+    discharge_lps: float | None = Field(
+        None, gt=0, le=1000, description="Of a current meter; needed there."
+    )
+    uncertainty_lps: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="Its standard uncertainty; without: 5 % of the flow is assumed.",
+    )
+    stage_m: float | None = Field(
+        None,
+        ge=-5,
+        le=60,
+        description="As read at the gauge; without: the nearest reading within half an hour.",
+    )
     by: Name
 
 

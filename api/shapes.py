@@ -54,7 +54,13 @@ def alert(row: Alert) -> Shape:
     }
 
 
-def summary(kahriz: Kahriz, start: datetime, end: datetime, found: Summary) -> Shape:
+def summary(
+    kahriz: Kahriz,
+    start: datetime,
+    end: datetime,
+    found: Summary,
+    volume_uncertainty_m3: float | None,
+) -> Shape:
     """Return a span's water in a few figures."""
     high, middle, low = found.exceeded_lps
     return {
@@ -69,6 +75,7 @@ def summary(kahriz: Kahriz, start: datetime, end: datetime, found: Summary) -> S
         "incomplete_days": found.incomplete_days,
         "unknown_days": found.days - found.complete_days - found.incomplete_days,
         "volume_m3": found.volume_m3,
+        "volume_uncertainty_m3": volume_uncertainty_m3,
         "complete_volume_m3": found.complete_volume_m3,
         "mean_lpcd": found.mean_lpcd,
         "q10_lps": high,
@@ -197,13 +204,14 @@ def discharge_now(seen: Observation | None) -> Shape | None:
     }
 
 
-def water(row: WaterRow) -> Shape:
-    """Return the water delivered in one interval."""
+def water(row: WaterRow, volume_uncertainty_m3: float | None) -> Shape:
+    """Return the water delivered in one interval, and how sure its volume is."""
     return {
         "start": iso(row.start),
         "end": iso(row.end),
         "label": row.label,
         "volume_m3": row.volume_m3,
+        "volume_uncertainty_m3": volume_uncertainty_m3,
         "lpcd": row.lpcd,
         "mean_lps": row.mean_lps,
         "min_lps": row.min_lps,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api.shapes import Shape, masked
+from kahriz.alert.gauged import uncertainty_lps
 from kahriz.alert.preview import Preview
 from kahriz.book.audit import Entry
 from kahriz.book.contacts import Person
@@ -85,10 +86,12 @@ def gauging(each: Gauging) -> Shape:
         "id": each.id,
         "site": each.site,
         "at": iso(each.at),
+        "method": each.method,
         "volume_l": each.volume_l,
         "duration_s": each.duration_s,
         "trials": each.trials,
         "discharge_lps": each.discharge_lps,
+        "uncertainty_lps": uncertainty_lps(each),
         "rated_lps": each.rated_lps,
         "stage_m": each.stage_m,
         "deviation": each.deviation,

@@ -10,10 +10,14 @@ from api import shapes
 from api.reads import Connection
 from kahriz.book import rollups
 from kahriz.clock import to_ms
+from kahriz.observations import datastream_id
+from kahriz.rating.dated import DatedRating
+from kahriz.rating.volume import VolumeUncertainty
 from kahriz.sites import Kahriz
 from kahriz.stats.delivered import RevisedFigures, WaterRow, months_from_days, water_row
 from kahriz.stats.local_days import day_bounds, local_date, month_bounds
 from kahriz.stats.summary import Summary, summary
+from kahriz.units import Property
 
 By = Literal["hour", "day", "month"]
 
@@ -54,12 +58,13 @@ def rows(
         start, end = whole_months(kahriz, start, end)
     period: Literal["hour", "day"] = "hour" if by == "hour" else "day"
     kept = rollups.rows(book, kahriz.delivery, period, to_ms(start), to_ms(end))
+    sure = _sure(kahriz, kept)
     found: Sequence[rollups.Rollup | RevisedFigures] = kept
     if by == "month":
         found = months_from_days(kept, kahriz.zone)
     since_ms = None if modified_since is None else to_ms(modified_since)
     return [
-        shapes.water(_told(kahriz, by, row, now))
+        shapes.water(_told(kahriz, by, row, now), _of(sure, row))
         for row in found
         if since_ms is None or row.computed_at_ms >= since_ms
     ]
@@ -67,16 +72,18 @@ def rows(
 
 def summed(
     book: Connection, kahriz: Kahriz, start: datetime, end: datetime, now: datetime
-) -> Summary:
-    """Return the water of the local days that begin in [start, end) and are over."""
+) -> tuple[Summary, float | None]:
+    """Return the water of the local days that begin in [start, end) and are over, and how sure."""
     over = min(end, last_days(kahriz, now, 1)[0])
     begun = local_date(start - timedelta(milliseconds=1), kahriz.zone)
     last = local_date(over - timedelta(milliseconds=1), kahriz.zone)
     days = max((last - begun).days, 0)
     if kahriz.delivery is None or not days:
-        return summary([], days, kahriz.norms)
+        return summary([], days, kahriz.norms), None
     kept = rollups.rows(book, kahriz.delivery, "day", to_ms(start), to_ms(over))
-    return summary([_told(kahriz, "day", row, now) for row in kept], days, kahriz.norms)
+    sure = _sure(kahriz, kept)
+    found = summary([_told(kahriz, "day", row, now) for row in kept], days, kahriz.norms)
+    return found, None if sure is None else sure.between(to_ms(start), to_ms(over))
 
 
 def yesterday_and_today(
@@ -103,10 +110,23 @@ def _last_two(
     kahriz: Kahriz, days: Sequence[rollups.Rollup], now: datetime
 ) -> tuple[shapes.Shape | None, shapes.Shape | None]:
     today = local_date(now, kahriz.zone)
-    told = (shapes.water(_told(kahriz, "day", day, now)) for day in days)
+    sure = _sure(kahriz, days)
+    told = (shapes.water(_told(kahriz, "day", day, now), _of(sure, day)) for day in days)
     by_label = {row["label"]: row for row in told}
     yesterday = today - timedelta(days=1)
     return by_label.get(yesterday.isoformat()), by_label.get(today.isoformat())
+
+
+def _sure(kahriz: Kahriz, parts: Sequence[rollups.Rollup]) -> VolumeUncertainty | None:
+    """Return how sure volumes of the delivery are; None where no rating derives it."""
+    for site in kahriz.site:
+        if site.rating and datastream_id(kahriz.id, site.id, Property.DISCHARGE) == kahriz.delivery:
+            return VolumeUncertainty(DatedRating(site.rating, kahriz.zone), parts)
+    return None
+
+
+def _of(sure: VolumeUncertainty | None, row: rollups.Rollup | RevisedFigures) -> float | None:
+    return None if sure is None else sure.between(row.start_ms, row.end_ms)
 
 
 def _told(

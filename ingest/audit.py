@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from ingest.clocks import recall_decisions
 from ingest.gather import Gatherer
 from ingest.judge import Assessor
 from ingest.ledger import Ranges, ranges_of
+from ingest.underway import Underway
 from kahriz.book import Book, check, days, dead_letters, ledger
 from kahriz.book.days import Reason
 from kahriz.book.ledger import BootRecord
@@ -116,6 +117,7 @@ class Audit:
         *,
         is_only: bool = True,
     ) -> None:
+        self._registry = registry
         self._ids = tuple(d.id for d in registry.datastreams)
         self._store, self._book = store, book
         self._store_url, self._folder = store_url, folder
@@ -139,6 +141,7 @@ class Audit:
             recall_decisions(connection, self._gatherer.clocks)
             letters = dead_letters.digests(connection, list(Reason))
             counts = days.days(connection)
+            underway = Underway(self._registry, connection)
         for count in counts:
             if count.unaccounted:
                 what = f"{count.device or 'strangers'} {count.day}: {count.unaccounted} of"
@@ -153,7 +156,7 @@ class Audit:
         self._check_ledger(report, boots, came, window, is_whole)
         if stored is not None:
             try:
-                self._check_store(report, stored, came, window, is_whole)
+                self._check_store(report, stored, came, window, is_whole, underway)
             except StoreUnavailable as error:
                 report.say("store", error.reason)
         return report
@@ -218,6 +221,7 @@ class Audit:
         came: Came,
         window: Window,
         is_whole: bool,
+        underway: Underway,
     ) -> None:
         expected, n = came.expected(self._ids), 0
         oldest = came.found.oldest_ms
@@ -227,12 +231,14 @@ class Audit:
             series = stored[id]
             if id in expected:
                 due = expected[id]
+                due = replace(due, is_due=due.is_due & ~underway.is_in(id, due.time_ms))
                 n += int(np.count_nonzero(due.is_due))
                 self._compare(report, id, due, self._with_older(series, due, window))
             if is_whole and oldest is not None:
                 explained = expected[id].time_ms if id in expected else np.empty(0, np.int64)
                 time_ms = series.time.astype(np.int64)
                 is_strange = (time_ms > sure_ms) & ~np.isin(time_ms, explained)
+                is_strange &= ~underway.is_in(id, time_ms) & ~underway.is_refused(id, stored)
                 strange = np.flatnonzero(is_strange)
                 whats = (
                     f"{_row(id, time_ms[i])} {series.value[i]:g} is stored, and nobody sent it"

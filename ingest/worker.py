@@ -31,6 +31,7 @@ from ingest.pipeline import Pipeline, Stopped
 from ingest.probe import Probe
 from ingest.pulse import Pulse, caller
 from ingest.rejudge import Rejudging
+from ingest.restate import Restating
 from ingest.rollups import Rollups
 from ingest.sender import GatewayTrouble, Sender, by_name
 from ingest.shed import Shed
@@ -165,12 +166,15 @@ class Worker:
         )
 
     def _build_loops(self) -> list[Loop]:
+        restating = Restating(self._registry, self._store, self._book, at=self._at)
         rejudging = Rejudging(self._registry, self._store, self._book)
         rollups = Rollups(self._registry, self._store, self._book)
 
         def figures() -> bool:
+            # One after the other: each writes discharge from a stage that it has read before.
             now = self._clock()
-            return rejudging.step(now) + rollups.step(now) > 0
+            more = restating.step(now)
+            return rejudging.step(now) + rollups.step(now) > 0 or more
 
         watch = Watch(
             self._registry,

@@ -70,12 +70,20 @@ class SiteKind(StrEnum):
     DELIVERY_LINE = "delivery_line"
 
 
+MOST_PAIRS = 500
+"""Pairs of a tabulated rating."""
+
+
 class RatingEntry(BaseModel):
     """How a site's stage becomes discharge, from one date on; see kahriz/rating."""
 
     model_config = _CONFIG
     method: str
     """A name of ``kahriz.rating.RATINGS``: v_notch_90, cipolletti, power_law ..."""
+    version: str = Field("", max_length=40)
+    """What its author calls it, such as ``2026-2``."""
+    author: str = Field("", max_length=80)
+    """Who found it and answers for it."""
     valid_from: date
     valid_to: date | None = None
     """The first local day it no longer holds."""
@@ -84,9 +92,25 @@ class RatingEntry(BaseModel):
     stage_uncertainty_m: float = Field(0.003, ge=0)
     """Standard uncertainty of the stage."""
     crest_m: float | None = None
-    """Length of a Cipolletti weir's crest."""
+    """Length of a rectangular or Cipolletti weir's crest."""
+    angle_deg: float | None = None
+    """Angle of a V-notch."""
+    sill_m: float | None = None
+    """Height of a weir's crest, or of a V-notch's point, over the bed in front."""
+    channel_m: float | None = None
+    """Width of the channel in front of a rectangular weir."""
+    throat_m: float | None = None
+    """Narrowest width of a flume."""
+    length_m: float | None = None
+    """Length of a cutthroat flume."""
     coefficient: float | None = None
     exponent: float | None = None
+    table: tuple[tuple[float, float], ...] | None = Field(None, max_length=MOST_PAIRS)
+    """Of a table: pairs of stage [m] and discharge [L/s]."""
+    interpolation: Literal["log", "linear"] | None = None
+    """Of a table: how it runs between its pairs."""
+    curve_uncertainty: float | None = Field(None, ge=0, lt=1)
+    """Standard uncertainty of a fitted or tabulated curve, as a part of discharge."""
     min_head_m: float | None = None
     max_head_m: float | None = None
     """Limits of a power law, and the height of a weir's notch: outside discharge is refused."""

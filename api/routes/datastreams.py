@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +19,8 @@ from api.instants import Instant, interval
 from api.routes import PREFIX
 from api.schemas import Datastreams, Observations
 from kahriz.clock import iso
+from kahriz.observations import Series
+from kahriz.rating.dated import DatedRating
 from kahriz.sites import Datastream
 from kahriz.store import Store
 from kahriz.units import PROPERTIES
@@ -80,4 +83,13 @@ def _read(
         "time": shown.time,
         PROPERTIES[datastream.measures].channel: shown.value,
         "quality": shown.quality,
+        **_uncertainty(datastream, shown),
     }
+
+
+def _uncertainty(datastream: Datastream, shown: Series) -> dict[str, Any]:
+    """Return how sure each discharge is that a rating derived; of others nothing is known here."""
+    if datastream.sensor is not None:
+        return {}
+    rating = DatedRating(datastream.site.rating, datastream.kahriz.zone)
+    return {"uncertainty_lps": rating.uncertainty(shown.time.astype(np.int64), shown.value)}

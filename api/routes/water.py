@@ -99,8 +99,8 @@ async def water_summary(
     today, _end = water.last_days(kahriz, now, 1)
     last = today if query.end is None else query.end
     start, end = interval(query.start, last, now, timedelta(days=365))
-    found = await service.reads.book(lambda book: water.summed(book, kahriz, start, end, now))
-    return JSONAnswer(shapes.summary(kahriz, start, end, found))
+    found, sure = await service.reads.book(lambda book: water.summed(book, kahriz, start, end, now))
+    return JSONAnswer(shapes.summary(kahriz, start, end, found, sure))
 
 
 def _interval(kahriz: Kahriz, query: WaterQuery, now: datetime) -> tuple[datetime, datetime]:

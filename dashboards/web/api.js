@@ -46,6 +46,7 @@ const id = encodeURIComponent;
 export const kahrizes = () => api("kahrizes");
 export const water = (kahriz) => api(`kahrizes/${id(kahriz)}/water?by=day`);
 export const detection = (kahriz) => api(`kahrizes/${id(kahriz)}/detection`);
+export const ratings = (site) => api(`ratings/${id(site)}`);
 export const alerts = () => api("alerts?limit=30");
 export const alert = (number) => api(`alerts/${id(number)}`);
 export const devices = () => api("devices");

@@ -8,6 +8,7 @@ import { discharge, number, percent, volume } from "./format.js";
 import { createLearning } from "./learning.js";
 import { createNorms } from "./norms.js";
 import { paced } from "./pace.js";
+import { createRating } from "./rating.js";
 import { t } from "./texts.js";
 
 const RANGES = [1, 7, 30];
@@ -60,7 +61,9 @@ function yesterdayPart(k) {
   const words = row.is_complete
     ? el("p", { class: "quiet" }, t("completeness", share))
     : el("p", { class: "doubt" }, t("incomplete", share));
-  return [title, value, completenessBar(row), words];
+  const sure = row.volume_uncertainty_m3;
+  const off = sure === null ? null : el("p", { class: "quiet" }, t("giveOrTake", { off: volume(2 * sure) }));
+  return [title, value, off, completenessBar(row), words];
 }
 
 function placeholderNote(k) {
@@ -78,6 +81,13 @@ function dischargeOf(k, kind) {
     if (k.datastreams.includes(id)) return id;
   }
   return null;
+}
+
+/** The part about how the outlet's stage becomes discharge; null where it is measured as such. */
+function ratingOf(k) {
+  const discharge = dischargeOf(k, "outlet");
+  const site = discharge?.slice(0, -".discharge".length);
+  return site && k.datastreams.includes(`${site}.stage`) ? createRating(site, k.name) : null;
 }
 
 function rangeSwitch(chosen, choose) {
@@ -131,6 +141,7 @@ export function createCard(first, now) {
   const chart = createChart(first.name);
   const loader = chartLoader(chart, now);
   const days = createDays();
+  const rating = ratingOf(first);
   const learning = createLearning();
   const notes = el("div");
   const chartTitle = el("div", { class: "chart-head" }, el("h4", {}, t("chart")), rangeSwitch(loader.days, loader.show));
@@ -142,6 +153,7 @@ export function createCard(first, now) {
     norms.node,
     el("section", { class: "chart-part" }, chartTitle, chart.node),
     days.node,
+    rating?.node ?? el("div", { class: "rating" }),
     el("footer", { class: "notes" }, learning.node, notes),
   );
 
@@ -185,6 +197,7 @@ export function createCard(first, now) {
     loadingDays.stop();
     loadingLearning.stop();
     chart.destroy();
+    rating?.destroy();
   }
   return { node, update, updateDays, destroy };
 }

@@ -12,7 +12,7 @@ const FAIL = 4;
 let library = null;
 
 /** Load uPlot once; a page without it must still show everything else. */
-function loadLibrary() {
+export function loadLibrary() {
   library ??= import("./vendor/uPlot.esm.js").then((module) => module.default);
   return library;
 }
@@ -50,7 +50,7 @@ export function columnsOf(answer) {
   return { columns, failed };
 }
 
-function colour(name) {
+export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 

@@ -1,15 +1,34 @@
-"""Flows measured by hand, with a bucket and a stopwatch, beside what the weir said then."""
+"""Flows measured by hand, with a bucket or a current meter, beside what the weir said then."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select
 
 from kahriz.book.tables import gauging
 from kahriz.clock import from_ms, to_ms
+
+Method = Literal["bucket", "current_meter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """So many litres, how long they took to run on average, and how often that was measured."""
+
+    volume_l: float
+    duration_s: float
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """A flow found with a current meter; `uncertainty_lps` (standard) None: nobody said."""
+
+    discharge_lps: float
+    uncertainty_lps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +40,34 @@ class Gauging:
     site
         ``<kahriz>.<site>``.
     volume_l, duration_s, trials
-        Of the bucket, how long it took to fill on average, and how often that was measured.
+        Of a bucket; None of a current meter.
     discharge_lps
-        What follows of them.
+        What follows of them, or what the meter gave.
     rated_lps, stage_m
         What the site's own instruments said then; None: nothing.
     inbound_id
         The text it came by; None: it came another way.
+    uncertainty_lps
+        Standard uncertainty as whoever measured says; None: nobody said.
     """
 
     id: int
     site: str
     at: datetime
-    volume_l: float
-    duration_s: float
-    trials: int
+    volume_l: float | None
+    duration_s: float | None
+    trials: int | None
     discharge_lps: float
     rated_lps: float | None
     stage_m: float | None
     by: str
     inbound_id: int | None
+    method: Method = "bucket"
+    uncertainty_lps: float | None = None
 
     @property
     def deviation(self) -> float | None:
-        """How far the instruments are above the bucket, as a fraction of it."""
+        """How far the instruments are above what was measured, as a fraction of it."""
         return None if self.rated_lps is None else self.rated_lps / self.discharge_lps - 1
 
 
@@ -52,28 +75,27 @@ def add(
     connection: Connection,
     site: str,
     at: datetime,
+    measured: Bucket | Metered,
     *,
-    volume_l: float,
-    duration_s: float,
-    trials: int,
     rated_lps: float | None,
     stage_m: float | None,
     by: str,
     inbound_id: int | None = None,
 ) -> Gauging:
-    """Write a gauging down, and return it; volume and duration are above zero."""
+    """Write a gauging down, and return it; volume, duration and discharge are above zero."""
     row = {
         "site": site,
         "at_ms": to_ms(at),
-        "volume_l": volume_l,
-        "duration_s": duration_s,
-        "trials": trials,
-        "discharge_lps": volume_l / duration_s,
         "rated_lps": rated_lps,
         "stage_m": stage_m,
         "by": by,
         "inbound_id": inbound_id,
     }
+    if isinstance(measured, Bucket):
+        discharge_lps = measured.volume_l / measured.duration_s
+        row |= asdict(measured) | {"method": "bucket", "discharge_lps": discharge_lps}
+    else:
+        row |= asdict(measured) | {"method": "current_meter"}
     added = connection.execute(insert(gauging).returning(gauging), row)
     return _gauging(added.one())
 
@@ -101,4 +123,6 @@ def _gauging(row: Any) -> Gauging:
         row.stage_m,
         row.by,
         row.inbound_id,
+        row.method,
+        row.uncertainty_lps,
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, delete, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, select
 
 from kahriz.book.tables import dirty_hour, rollup
 from kahriz.book.upsert import upsert
@@ -101,6 +101,16 @@ def clear(connection: Connection, read: Sequence[DirtyHour]) -> None:
         statement,
         [{"of": d.datastream, "at": d.hour_ms, "as_read": d.mark} for d in sorted(read)],
     )
+
+
+def first_hour(connection: Connection, datastream: DatastreamId) -> int | None:
+    """Return an instant before which nothing of a datastream is stored; None: nothing is."""
+    kept = select(func.min(rollup.c.start_ms)).where(
+        rollup.c.datastream == datastream, rollup.c.period == "hour"
+    )
+    waiting = select(func.min(dirty_hour.c.hour_ms)).where(dirty_hour.c.datastream == datastream)
+    found = [connection.scalar(question) for question in (kept, waiting)]
+    return min((at for at in found if at is not None), default=None)
 
 
 def put(

@@ -344,14 +344,16 @@ gauging = Table(
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("site", String(80), nullable=False),  # <kahriz>.<site>
     Column("at_ms", BigInteger, nullable=False),
-    Column("volume_l", Float, nullable=False),
-    Column("duration_s", Float, nullable=False),  # the mean of the trials
-    Column("trials", Integer, nullable=False),
+    Column("volume_l", Float),  # of a bucket, as are the next two
+    Column("duration_s", Float),  # the mean of the trials
+    Column("trials", Integer),
     Column("discharge_lps", Float, nullable=False),
     Column("rated_lps", Float),
     Column("stage_m", Float),
     Column("by", Text, nullable=False),
     Column("inbound_id", _Id, ForeignKey("inbound.id")),
+    Column("method", String(16), nullable=False, server_default="bucket"),  # | current_meter
+    Column("uncertainty_lps", Float),  # as whoever measured says
     Index("gauging_by_site", "site", "at_ms"),
 )
 

@@ -26,7 +26,6 @@ considerably less accurate than a V-notch. The lower limit is that of the V-notc
 
 from __future__ import annotations
 
-from kahriz.errors import ConfigError
 from kahriz.rating.curve import (
     Band,
     Curve,
@@ -34,6 +33,7 @@ from kahriz.rating.curve import (
     check_above_zero,
     check_finite,
     check_not_negative,
+    height,
 )
 
 _FOOT_M = 0.3048
@@ -82,14 +82,7 @@ class Cipolletti(OneCurve):
         check_above_zero(_NAME, crest_m=crest_m)
         check_finite(_NAME, zero_offset_m=zero_offset_m)
         check_not_negative(_NAME, stage_uncertainty_m=stage_uncertainty_m)
-        limit = HIGHEST * crest_m
-        highest = limit if max_head_m is None else max_head_m
-        check_above_zero(_NAME, max_head_m=highest)
-        if highest > limit:
-            raise ConfigError(
-                _NAME,
-                f"max_head_m {highest!r} is above {limit:.3g} m, a third of crest_m {crest_m!r}",
-            )
+        highest = height(_NAME, max_head_m, HIGHEST * crest_m, f"a third of crest_m {crest_m!r}")
         self._curve = Curve(
             COEFFICIENT * crest_m,
             EXPONENT,

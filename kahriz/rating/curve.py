@@ -1,4 +1,8 @@
-"""What every formula Q = a * head^b shares: limits, flags, uncertainty and the way back."""
+"""What every formula Q = a * head^b shares: limits, flags, uncertainty and the way back.
+
+Thin-plate weirs need two small additions, both 0 elsewhere: a length added to the head (viscosity
+and surface tension) and a coefficient that grows with it (the speed at which the water comes).
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,16 @@ from numpy.typing import NDArray
 
 from kahriz.errors import ConfigError
 from kahriz.observations import Flags, Quality, Values
-from kahriz.rating import Rated
+from kahriz.rating import Limits, Rated
 
 BELOW_ZERO_M = 0.005
 """A head this far below zero is more than noise: the zero offset or the sensor has moved."""
 
 _LITRES = 1000.0
-# Subtracting a zero offset rounds: a head at a limit stays inside it.
-_ROUNDING_M = 1e-9
+ROUNDING_M = 1e-9
+"""Subtracting a zero offset rounds: a head at a limit stays inside it."""
+# Each step of the way back leaves a fifth of the error or less.
+_STEPS_BACK = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,9 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Q = coefficient * head^exponent, Q in m3/s and head in m, with its limits and uncertainty.
+    """Q = coefficient * (1 + gain * head) * (head + added)^exponent, with limits and uncertainty.
+
+    Q in m3/s, head in m.
 
     Attributes
     ----------
@@ -45,6 +53,10 @@ class Curve:
         Standard uncertainty of the stage.
     relative_uncertainty, relative_uncertainty_low
         Standard uncertainty of the formula itself, as a part of Q, in and below the best band.
+    added_m
+        What is added to a head above 0.
+    gain_per_m
+        By how much of itself the coefficient grows with a metre of head.
     """
 
     coefficient: float
@@ -54,6 +66,8 @@ class Curve:
     stage_uncertainty_m: float
     relative_uncertainty: float
     relative_uncertainty_low: float
+    added_m: float = 0.0
+    gain_per_m: float = 0.0
 
     def discharge(self, stage_m: Values) -> Rated:
         """Return discharge of `stage_m` (n,) [m]: NaN and FAIL where the curve says nothing."""
@@ -61,19 +75,32 @@ class Curve:
         with np.errstate(invalid="ignore"):
             flows = np.where(self._is_within(head), np.maximum(head, 0.0), np.nan)
             flows = np.where(head <= 0, 0.0, flows)
-            discharge = _LITRES * self.coefficient * flows**self.exponent
+            discharge = np.where(flows == 0, 0.0, self._formula(flows))
         return Rated(discharge, self._uncertainty(flows, discharge), self._flags(head, flows))
 
     def stage(self, discharge_lps: Values) -> Values:
         """Return the stage (n,) [m] that gives `discharge_lps` (n,) [L/s]; NaN outside limits."""
         flow = np.asarray(discharge_lps, np.float64) / _LITRES
         with np.errstate(invalid="ignore"):
-            head = (flow / self.coefficient) ** (1 / self.exponent)
-            is_known = self._is_within(head) | (flow == 0)
-        return np.where(is_known, head, np.nan) + self.zero_offset_m
+            head = self._head(flow)
+            head = np.where(flow == 0, 0.0, np.where(self._is_within(head), head, np.nan))
+        return head + self.zero_offset_m
+
+    def _formula(self, head: Values) -> Values:
+        grown = self.coefficient * (1 + self.gain_per_m * head)
+        found: Values = _LITRES * grown * (head + self.added_m) ** self.exponent
+        return found
+
+    def _head(self, flow: Values) -> Values:
+        """Return the head (n,) [m] of `flow` (n,) [m3/s]; in steps where the coefficient grows."""
+        head: Values = (flow / self.coefficient) ** (1 / self.exponent) - self.added_m
+        for _ in range(_STEPS_BACK if self.gain_per_m else 0):
+            grown = self.coefficient * (1 + self.gain_per_m * head)
+            head = (flow / grown) ** (1 / self.exponent) - self.added_m
+        return head
 
     def _is_within(self, head: Values) -> NDArray[np.bool_]:
-        low, high = self.band.lowest - _ROUNDING_M, self.band.highest + _ROUNDING_M
+        low, high = self.band.lowest - ROUNDING_M, self.band.highest + ROUNDING_M
         return (head >= low) & (head <= high)
 
     def _uncertainty(self, head: Values, discharge: Values) -> Values:
@@ -83,16 +110,17 @@ class Curve:
         at zero head the formula's slope is 0, and nobody knows zero that well.
         """
         at = np.fmax(head, self.stage_uncertainty_m)
-        slope = _LITRES * self.coefficient * self.exponent * at ** (self.exponent - 1)
-        curve = np.where(
-            head < self.band.best_from, self.relative_uncertainty_low, self.relative_uncertainty
-        )
+        over = at + self.added_m
+        grown = self.exponent * (1 + self.gain_per_m * at) + self.gain_per_m * over
+        slope = _LITRES * self.coefficient * grown * over ** (self.exponent - 1)
+        is_low = head < self.band.best_from - ROUNDING_M
+        curve = np.where(is_low, self.relative_uncertainty_low, self.relative_uncertainty)
         found: Values = np.hypot(slope * self.stage_uncertainty_m, curve * discharge)
         return np.where(np.isnan(head), np.nan, found)
 
     def _flags(self, head: Values, flows: Values) -> Flags:
         flags: Flags = np.full(head.shape, Quality.GOOD, np.uint8)
-        is_low: NDArray[np.bool_] = (head > 0) & (head < self.band.best_from)
+        is_low: NDArray[np.bool_] = (head > 0) & (head < self.band.best_from - ROUNDING_M)
         flags[is_low | (head < -BELOW_ZERO_M)] = Quality.SUSPECT
         flags[np.isnan(flows)] = Quality.FAIL
         flags[np.isnan(head)] = Quality.MISSING
@@ -103,6 +131,12 @@ class OneCurve:
     """A rating that is one curve; what it is made of sets `_curve`."""
 
     _curve: Curve
+
+    @property
+    def limits(self) -> Limits:
+        """The stages between which it says anything."""
+        zero, band = self._curve.zero_offset_m, self._curve.band
+        return Limits(zero, zero + band.lowest, zero + band.best_from, zero + band.highest)
 
     def discharge(self, stage_m: Values) -> Rated:
         """Return discharge of `stage_m` (n,) [m]."""
@@ -132,3 +166,18 @@ def check_finite(rating: str, **options: float) -> None:
     for name, value in options.items():
         if not isfinite(value):
             raise ConfigError(rating, f"{name} {value!r} is not a finite number")
+
+
+def height(rating: str, max_head_m: float | None, limit: float, reason: str) -> float:
+    """Return the highest head that is rated: the formula's `limit`, or a lower one of the site's.
+
+    Raises
+    ------
+    ConfigError
+        `max_head_m` is above the limit, for `reason`, or not above 0.
+    """
+    highest = limit if max_head_m is None else max_head_m
+    check_above_zero(rating, max_head_m=highest)
+    if highest > limit:
+        raise ConfigError(rating, f"max_head_m {highest!r} is above {limit:.3g} m, {reason}")
+    return highest

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, tzinfo
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,13 @@ from kahriz.rating import RATINGS, Rated, Rating
 from kahriz.sites import RatingEntry, Registry, Site
 from kahriz.units import Property
 
-_FOR_EVER = np.iinfo(np.int64).max
-_NO_OPTIONS = frozenset({"method", "valid_from", "valid_to", "note"})
+FOR_EVER_MS = int(np.iinfo(np.int64).max)
+"""The end of a rating that holds until further notice."""
+
+SAYS_NOTHING = frozenset({"valid_from", "valid_to", "author", "note"})
+"""Of an entry: what is no reason to derive discharge again; a new version is."""
+
+_NO_OPTIONS = SAYS_NOTHING | {"method", "version"}
 
 
 class DatedRating:
@@ -43,11 +49,11 @@ class DatedRating:
     """
 
     def __init__(self, entries: Sequence[RatingEntry], zone: tzinfo) -> None:
-        ordered = sorted(entries, key=lambda entry: entry.valid_from)
+        ordered = in_order(entries)
         self._curves = tuple(build(entry) for entry in ordered)
-        self._start = np.array([_midnight_ms(e.valid_from, zone) for e in ordered], np.int64)
+        self._start = np.array([midnight_ms(e.valid_from, zone) for e in ordered], np.int64)
         self._end = np.array(
-            [_FOR_EVER if e.valid_to is None else _midnight_ms(e.valid_to, zone) for e in ordered],
+            [FOR_EVER_MS if e.valid_to is None else midnight_ms(e.valid_to, zone) for e in ordered],
             np.int64,
         )
 
@@ -57,17 +63,52 @@ class DatedRating:
         At times no entry covers discharge is NaN and FAIL. A stage of NaN is MISSING at any time.
         """
         stage = np.asarray(stage_m, np.float64)
-        which = np.searchsorted(self._start, time_ms, side="right") - 1
+        which = self.holding(time_ms)
         discharge, uncertainty = np.full((2, len(stage)), np.nan)
         flags: Flags = np.where(np.isnan(stage), Quality.MISSING, Quality.FAIL).astype(np.uint8)
         for i, curve in enumerate(self._curves):
-            rows = np.flatnonzero((which == i) & (time_ms < self._end[i]))
+            rows = np.flatnonzero(which == i)
             if len(rows):
                 rated = curve.discharge(stage[rows])
                 discharge[rows] = rated.discharge_lps
                 uncertainty[rows] = rated.uncertainty_lps
                 flags[rows] = rated.quality
         return Rated(discharge, uncertainty, flags)
+
+    def holding(self, time_ms: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return (n,) which of the curves, in time order, held at `time_ms` (n,); -1: none did."""
+        which = np.searchsorted(self._start, time_ms, side="right") - 1
+        is_held = (which >= 0) & (time_ms < np.append(self._end, 0)[which])
+        return np.where(is_held, which, -1)
+
+    def stage(self, time_ms: NDArray[np.int64], discharge_lps: Values) -> Values:
+        """Return the stage (n,) [m] that gave `discharge_lps` (n,) at `time_ms` (n,); NaN: none."""
+        flow = np.asarray(discharge_lps, np.float64)
+        stage = np.full(len(flow), np.nan)
+        which = self.holding(time_ms)
+        for i, curve in enumerate(self._curves):
+            rows = np.flatnonzero(which == i)
+            if len(rows):
+                stage[rows] = curve.stage(flow[rows])
+        return stage
+
+    def uncertainty(self, time_ms: NDArray[np.int64], discharge_lps: Values) -> Values:
+        """Return standard uncertainty (n,) [L/s] of discharges that were kept without a stage.
+
+        By way of the stage that gives each; NaN where no curve held, or where it knows no such
+        discharge.
+        """
+        return self.discharge(time_ms, self.stage(time_ms, discharge_lps)).uncertainty_lps
+
+
+def in_order(entries: Sequence[RatingEntry]) -> list[RatingEntry]:
+    """Return a site's ratings by when each begins to hold."""
+    return sorted(entries, key=lambda entry: entry.valid_from)
+
+
+def options(entry: RatingEntry) -> dict[str, Any]:
+    """Return what an entry says of its curve, as JSON can."""
+    return entry.model_dump(mode="json", exclude=set(_NO_OPTIONS), exclude_none=True)
 
 
 def build(entry: RatingEntry) -> Rating:
@@ -82,11 +123,7 @@ def build(entry: RatingEntry) -> Rating:
         No such rating, an option that is missing, not known to it, or impossible.
     """
     made = plugins.load("rating", entry.method, RATINGS)
-    given = {
-        name: value
-        for name, value in entry.model_dump(exclude=set(_NO_OPTIONS)).items()
-        if value is not None
-    }
+    given = entry.model_dump(exclude=set(_NO_OPTIONS), exclude_none=True)
     known = inspect.signature(made).parameters
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in given:
@@ -129,5 +166,6 @@ def _validate(site: Site) -> None:
         raise ConfigError(site.rating[0].method, "no sensor of the site measures stage (stage_m)")
 
 
-def _midnight_ms(day: date, zone: tzinfo) -> int:
+def midnight_ms(day: date, zone: tzinfo) -> int:
+    """Return the instant at which a local day begins."""
     return to_ms(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))

@@ -20,7 +20,9 @@ Example
 (8.0, 1)
 
 Source: ISO 1438:2017, Hydrometry - Open channel flow measurement using thin-plate weirs. The
-1.38 is its discharge coefficient of 0.585 times 8/15 sqrt(2 g), for all heads alike.
+1.38 is its discharge coefficient of 0.585 times 8/15 sqrt(2 g), for all heads alike. Against the
+formula of the U.S. Bureau of Reclamation (2.49 h^2.48, in feet) that is 2.8 % less at 0.06 m, 1.8 %
+at 0.1 m and 0.5 % at 0.2 m, and so the uncertainty here; `v_notch` follows it within 0.8 %.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ COEFFICIENT = 1.38
 EXPONENT = 2.5
 BEST_FROM_M = 0.06
 MAX_HEAD_M = 0.38
-CURVE_UNCERTAINTY = 0.01
+CURVE_UNCERTAINTY = 0.015
 """Standard uncertainty of the formula in its range, as a part of Q."""
 CURVE_UNCERTAINTY_LOW = 0.05
 """The same under 0.06 m, where the standard gives none: assumed."""

@@ -143,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"silences": world.silences}
             case ["messages", "summary"]:
                 return world.month
+            case ["ratings", site]:
+                return world.ratings(site)
             case ["kahrizes", id, "detection"]:
                 return world.detection(id)
             case ["datastreams", id, "observations"]:

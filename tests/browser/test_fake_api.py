@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from api import schemas, schemas_people
+from api import schemas, schemas_people, schemas_ratings
 from tests.browser.fake_api import FakeApi, serve
 from tests.browser.world import World, iso
 
@@ -25,6 +25,8 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
     ("/api/v1/silences", schemas_people.Silences),
     ("/api/v1/kahrizes/agh-dere/maintenance", schemas_people.AllWorks),
     ("/api/v1/kahrizes/agh-dere/texts", schemas_people.Previews),
+    ("/api/v1/ratings/agh-dere.outlet", schemas_ratings.Ratings),
+    ("/api/v1/ratings/velibey.outlet", schemas_ratings.Ratings),
     ("/api/v1/messages/summary", schemas_people.MonthOfMessages),
 ]
 

@@ -47,6 +47,13 @@ def test_each_kahriz_has_a_card_with_its_water_now_and_yesterday(opened: Open) -
     expect(card.locator(".yesterday")).to_contain_text("100 % of yesterday measured")
 
 
+def test_water_over_a_weir_says_how_far_off_it_may_be(opened: Open) -> None:
+    page = opened().page
+
+    expect(_card(page, "Barana").locator(".yesterday")).to_contain_text("give or take 29.2 m³")
+    expect(_card(page).locator(".yesterday")).not_to_contain_text("give or take")
+
+
 def test_a_state_is_said_in_words_and_by_its_shape(opened: Open) -> None:
     page = opened().page
 
@@ -182,6 +189,36 @@ def test_the_days_can_be_read_as_a_table(opened: Open) -> None:
     row = card.get_by_role("row", name="18 Nov")
     expect(row).to_contain_text("62 % ◐")
     expect(card.get_by_role("row")).to_have_count(31)
+
+
+def test_a_rating_is_drawn_with_its_gaugings_and_what_lies_between(opened: Open) -> None:
+    seen = opened()
+    card = _card(seen.page)
+    card.get_by_text("Stage to discharge: the curve and its gaugings").click()
+    part = card.locator("details.rating")
+
+    expect(part.locator(".lines li")).to_contain_text("V-notch, 90°")
+    expect(part.locator(".lines li")).to_contain_text("version 2 · R. Aliyev · since 1 May 2026")
+    expect(part.locator(".verdict")).to_have_text(
+        "3 of 4 gaugings agree with the curve within what both may be wrong by."
+        " On average 7.8 % more was gauged than the curve says."
+    )
+    expect(part.get_by_role("row")).to_have_count(6)
+    off = part.get_by_role("row", name="8.2 3.46 ± 0.40")
+    expect(off).to_contain_text("+32.2 % · off")
+    expect(part.get_by_role("row", name="no stage known")).to_have_count(1)
+    canvas = part.locator("canvas")
+    expect(canvas).to_be_visible()
+    assert canvas.evaluate(_DRAWN)
+    assert seen.complaints == []
+
+
+def test_a_rating_nobody_has_gauged_says_what_is_enough(opened: Open) -> None:
+    card = _card(opened().page, "Barana")
+    card.get_by_text("Stage to discharge: the curve and its gaugings").click()
+
+    expect(card.locator("details.rating .verdict")).to_contain_text("a bucket and a stopwatch")
+    expect(card.locator("details.rating table")).to_have_count(0)
 
 
 def test_a_firing_alert_shows_its_figures_and_both_texts_as_a_phone_would(opened: Open) -> None:

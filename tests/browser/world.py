@@ -58,6 +58,7 @@ class World:
         ]
         self.kahrizes[0]["alerts"] = [self.brief(self.alerts[0])]
         self.kahrizes[1]["people_assumed"] = True
+        self.kahrizes[1]["yesterday"] |= {"volume_uncertainty_m3": 14.6}
         velibey = self.kahrizes[2]
         velibey["use"], velibey["norms"] = "irrigation", []
         velibey["access_note"] = "Mina təhlükəsi: yalnız təmizlənmiş yolla gedin (ANAMA)"
@@ -72,6 +73,13 @@ class World:
         self.works: list[Json] = []
         self.month = _month()
         self.previews = {"agh-dere": [_preview("az", FOLDED, 1), _preview("en", ENGLISH, 2)]}
+        self.gauged = [
+            _gauged(5, 2, 0.0, None, "bucket", 0.11),
+            _gauged(4, 9, 0.0731, 1.94, "bucket", 0.11),
+            _gauged(3, 40, 0.0792, 2.55, "current_meter", 0.12),
+            _gauged(2, 75, 0.0792, 2.36, "bucket", 0.13),
+            _gauged(1, 110, 0.0815, 3.46, "bucket", 0.2),
+        ]
         self.learning: dict[str, list[Json]] = {}
         self.cannot_see: dict[str, list[Json]] = {}
         self.devices: list[Json] = [
@@ -116,6 +124,26 @@ class World:
         over = next(s for s in self.silences if s["id"] == number)
         self.silences.remove(over)
         return over | {"end": iso(self.now)}
+
+    def ratings(self, site: str) -> Json:
+        """Return a site's curve, and what was gauged there: five at the first, none elsewhere."""
+        gauged = self.gauged if site.startswith("agh-dere") else []
+        compared = [g for g in gauged if g["residual"] is not None]
+        parts = [g["residual"] for g in compared]
+        return {
+            "site": site,
+            "datastream": f"{site}.discharge",
+            "timezone": "Asia/Baku",
+            "ratings": [
+                _rating()
+                | {
+                    "n_gaugings": len(compared),
+                    "n_within": sum(g["is_within"] for g in compared),
+                    "mean_residual": sum(parts) / len(parts) if parts else None,
+                }
+            ],
+            "gaugings": gauged,
+        }
 
     def end_works(self, kahriz: str) -> Json:
         """End the works at a kahriz now."""
@@ -211,6 +239,7 @@ def _day(start: datetime, back: int, base: float, people: int | None) -> Json:
         "end": iso(start + timedelta(days=1)),
         "label": start.strftime("%Y-%m-%d"),
         "volume_m3": round(volume, 2),
+        "volume_uncertainty_m3": None,
         "lpcd": None if people is None else round(volume * 1000 / people, 2),
         "mean_lps": round(base * 0.81, 3),
         "min_lps": round(base * 0.7, 3),
@@ -223,6 +252,65 @@ def _day(start: datetime, back: int, base: float, people: int | None) -> Json:
         "revision": 2 if back == 4 else 1,
         "computed_at": iso(NOW),
         "norm_met": "design",
+    }
+
+
+def _rating() -> Json:
+    stages = [0.38 * i / 60 for i in range(61)]
+    flows = [1380 * stage**2.5 for stage in stages]
+    off = [
+        math.hypot(2.5 * 1380 * max(s, 0.002) ** 1.5 * 0.002, 0.015 * f)
+        for s, f in zip(stages, flows, strict=True)
+    ]
+    return {
+        "method": "v_notch_90",
+        "version": "2",
+        "author": "R. Aliyev",
+        "note": "zero levelled anew",
+        "valid_from": "2026-05-01",
+        "valid_to": None,
+        "holds_now": True,
+        "options": {"zero_offset_m": 0.0, "stage_uncertainty_m": 0.002},
+        "zero_stage_m": 0.0,
+        "lowest_stage_m": 0.0,
+        "best_from_stage_m": 0.06,
+        "highest_stage_m": 0.38,
+        "curve": {"stage_m": stages, "discharge_lps": flows, "uncertainty_lps": off},
+    }
+
+
+def _gauged(
+    id: int, days_ago: float, stage_m: float, lps: float | None, method: str, unsure: float
+) -> Json:
+    """Return a gauging; without a flow one of which no stage is known."""
+    said: Json = {
+        "id": id,
+        "at": iso(NOW - timedelta(days=days_ago)),
+        "method": method,
+        "by": "Chair",
+        "discharge_lps": 2.1 if lps is None else lps,
+        "uncertainty_lps": unsure,
+        "stage_m": None if lps is None else stage_m,
+        "rating": 0,
+        "curve_lps": None,
+        "curve_uncertainty_lps": None,
+        "residual_lps": None,
+        "residual": None,
+        "expanded_uncertainty_lps": None,
+        "is_within": None,
+    }
+    if lps is None:
+        return said
+    curve = 1380 * stage_m**2.5
+    off = curve * math.hypot(2.5 * 0.002 / stage_m, 0.015)
+    expanded = 2 * math.hypot(off, unsure)
+    return said | {
+        "curve_lps": curve,
+        "curve_uncertainty_lps": off,
+        "residual_lps": lps - curve,
+        "residual": lps / curve - 1,
+        "expanded_uncertainty_lps": expanded,
+        "is_within": abs(lps - curve) <= expanded,
     }
 
 

@@ -1,9 +1,9 @@
 """Ingest that ends itself with SIGKILL at a named step: ``python -m tests.campaign.ingest_at``.
 
 ``CAMPAIGN_KILL_AT`` names the step of a batch (`ingest.pipeline`), of a text's hand-over
-(`ingest.sender`) or of an answer (`ingest.answers`), ``CAMPAIGN_KILL_ON`` says at which of its
-calls, counted from 1. Nothing is flushed, no handler runs: what is on the disk then
-is what a crash leaves.
+(`ingest.sender`), of an answer (`ingest.answers`) or of a changed rating (`ingest.restate`),
+``CAMPAIGN_KILL_ON`` says at which of its calls, counted from 1. Nothing is flushed, no handler
+runs: what is on the disk then is what a crash leaves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ HAND_OVER = ("claimed", "handed over", "noted", "marked")
 """Of a text on its way to the gateways."""
 ANSWERING = ("answer read", "answer noted", "answer acted", "answer queued", "answer done")
 """Of what somebody sent."""
-ALL = STEPS + HAND_OVER + ANSWERING
+RESTATING = ("discharge written", "discharge marked")
+"""Of a chunk of discharge that is derived again."""
+ALL = STEPS + HAND_OVER + ANSWERING + RESTATING
 
 
 class KillAt:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kahriz.book import Book, gaugings, message_counts, messages
-from kahriz.book.gaugings import Gauging
+from kahriz.book.gaugings import Bucket, Gauging, Metered
 from kahriz.book.message_counts import Count
 from kahriz.clock import to_ms
 
@@ -17,17 +17,20 @@ DAY = timedelta(days=1)
 CHAIR, DEPUTY = "+994500000001", "+994500000002"
 
 
-def gauge(book: Book, site: str = "k.outlet", at: datetime = AT, **changes: Any) -> Gauging:
+def gauge(
+    book: Book,
+    site: str = "k.outlet",
+    at: datetime = AT,
+    measured: Bucket | Metered = Bucket(10.0, 12.5, 3),  # noqa: B008 - frozen
+    **changes: Any,
+) -> Gauging:
     said: dict[str, Any] = {
-        "volume_l": 10.0,
-        "duration_s": 12.5,
-        "trials": 3,
         "rated_lps": 1.0,
         "stage_m": 0.06,
         "by": "Aydin",
     }
     with book.begin() as connection:
-        return gaugings.add(connection, site, at, **said | changes)
+        return gaugings.add(connection, site, at, measured, **said | changes)
 
 
 def test_a_gauging_is_kept_with_what_the_weir_said_beside_it(book: Book) -> None:
@@ -37,6 +40,19 @@ def test_a_gauging_is_kept_with_what_the_weir_said_beside_it(book: Book) -> None
     assert added == Gauging(added.id, "k.outlet", AT, 10, 12.5, 3, 0.8, 1, 0.06, "Aydin", None)
     assert added.deviation == pytest.approx(0.25)
     assert alone.deviation is None
+
+
+def test_a_gauging_with_a_current_meter_is_kept_with_what_it_is_said_to_be_good_for(
+    book: Book,
+) -> None:
+    said = gauge(book, measured=Metered(7.9, 0.4))
+    alone = gauge(book, measured=Metered(8.1))
+
+    assert (said.method, said.discharge_lps, said.uncertainty_lps) == ("current_meter", 7.9, 0.4)
+    assert (said.volume_l, said.duration_s, said.trials) == (None, None, None)
+    assert (alone.method, alone.uncertainty_lps) == ("current_meter", None)
+    with book.read() as connection:
+        assert gaugings.list_gaugings(connection) == [alone, said]
 
 
 def test_gaugings_are_listed_by_site_the_newest_first(book: Book) -> None:

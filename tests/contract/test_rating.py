@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,14 @@ from kahriz.rating import RATINGS, Rating
 from kahriz.rating.dated import build
 from kahriz.sites import RatingEntry
 
-OPTIONS: dict[str, dict[str, float]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "v_notch_90": {},
+    "v_notch": {"angle_deg": 60, "sill_m": 1.2},
+    "rectangular": {"crest_m": 0.5, "channel_m": 1.0, "sill_m": 0.4},
     "cipolletti": {"crest_m": 1.2},
+    "parshall": {"throat_m": 0.2286},
+    "cutthroat": {"length_m": 1.3716, "throat_m": 0.3048},
+    "table": {"table": [(0.21, 0.4), (0.25, 4.0), (0.4, 80.0), (0.6, 400.0)]},
     "power_law": {"coefficient": 0.9, "exponent": 1.6, "min_head_m": 0.04, "max_head_m": 0.5},
 }
 ZERO = 0.2
@@ -50,8 +56,21 @@ def test_extrapolation_is_refused_and_flagged(name: str) -> None:
 
 
 @EVERY_RATING
+def test_its_limits_are_where_it_begins_to_be_sure_and_to_refuse(name: str) -> None:
+    found = rating(name)
+    at, step = found.limits, 1e-6
+    stages = [at.best_from_m, at.best_from_m - step, at.highest_m, at.highest_m + step]
+    good, low, high, above = found.discharge(np.array(stages)).quality.tolist()
+
+    assert at.zero_m == ZERO
+    assert at.zero_m <= at.lowest_m <= at.best_from_m < at.highest_m
+    assert (good, high, above) == (Quality.GOOD, Quality.GOOD, Quality.FAIL)
+    assert low == (Quality.FAIL if at.lowest_m == at.best_from_m else Quality.SUSPECT)
+
+
+@EVERY_RATING
 def test_a_missing_stage_is_a_missing_discharge(name: str) -> None:
-    rated = rating(name).discharge(np.array([np.nan, ZERO + 0.1]))
+    rated = rating(name).discharge(np.array([np.nan, ZERO + 0.2]))
 
     assert rated.quality.tolist() == [Quality.MISSING, Quality.GOOD]
     assert np.isnan(rated.discharge_lps[0])

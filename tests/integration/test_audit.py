@@ -25,6 +25,7 @@ from ingest.lease import Lease
 from ingest.metrics import Health, Metrics
 from ingest.pipeline import Pipeline
 from ingest.replay import gatherer_of, incoming, take_lease
+from ingest.restate import Restating
 from kahriz import cli
 from kahriz.book import Book, checkpoints, days, dead_letters, devices, ledger
 from kahriz.book import audit as audit_log
@@ -84,12 +85,19 @@ class Ingest:
             Allowance(rate=1, burst=1000),
             intake_log=log,
         )
+        self.restate(registry, store, book)
         for batch in batches:
             self.clock.advance(timedelta(minutes=1))
             pipeline.process([incoming(topic, payload) for topic, payload in batch])
         log.close()
         store.close()
         book.close()
+
+    def restate(self, registry: Registry, store: SqliteStore, book: Book, steps: int = 99) -> None:
+        """Derive discharge again where its rating changed, as a start of ingest does."""
+        restating = Restating(registry, store, book)
+        while steps and restating.step(self.clock()):
+            steps -= 1
 
     def store(self) -> SqliteStore:
         return SqliteStore(f"sqlite:///{self.folder}/observations.sqlite")
@@ -736,3 +744,66 @@ def test_what_ingest_waits_to_store_is_not_asked_for_while_it_says_so(
     found, out, _ = run("audit")
 
     assert (found, "ingest waits for the store: disk full" in out) == (code, code == 0), out
+
+
+@pytest.mark.parametrize("change", ["zero_offset_m = 0.01", "max_head_m = 0.15"])
+@pytest.mark.parametrize("steps", [0, 1, 99])
+def test_a_changed_rating_is_no_damage_before_while_and_after_it_is_applied(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch, change: str, steps: int
+) -> None:
+    ingest.clock.now = NOW - timedelta(minutes=30)
+    ingest.take([message(500, stage_m=0.2)])
+    sites = ingest.folder / "sites.toml"
+    kept = EXAMPLE.read_text(encoding="utf-8")
+    sites.write_text(kept.replace("valid_from = 2020", change + "\nvalid_from = 2020"), "utf-8")
+    monkeypatch.setenv("KAHRIZ_SITES", str(sites))
+    store, book = ingest.store(), ingest.book()
+    ingest.restate(load_registry(sites), store, book, steps)
+    store.close()
+    book.close()
+    code, out, _ = run("audit")
+
+    assert (code, findings(out)) == (0, []), out
+
+
+def test_damage_to_discharge_is_found_though_its_rating_changed(
+    ingest: Ingest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = ingest.folder / "sites.toml"
+    kept = EXAMPLE.read_text(encoding="utf-8")
+    sites.write_text(
+        kept.replace("valid_from = 2020", "max_head_m = 0.15\nvalid_from = 2020"), "utf-8"
+    )
+    monkeypatch.setenv("KAHRIZ_SITES", str(sites))
+    registry = load_registry(sites)
+    store, book = ingest.store(), ingest.book()
+    ingest.restate(registry, store, book)
+    series = store.series(DISCHARGE, NOW - timedelta(hours=12), LATER)
+    wrong = ObservationBatch(
+        (DISCHARGE,),
+        np.zeros(2, np.int32),
+        series.time[:2],
+        np.array([1.0, 2.0]),
+        series.quality[:2],
+    )
+    store.write(wrong)
+    store.close()
+    book.close()
+    code, out, _ = run("audit")
+
+    assert code == 1
+    assert len(findings(out)) == 2, out
+
+
+def test_a_rating_that_is_new_is_no_damage_before_ingest_has_heard_of_it(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = EXAMPLE.read_text(encoding="utf-8")
+    rating = '[[kahriz.site.rating]]\nmethod = "v_notch_90"\nvalid_from = 2020-01-01\n'
+    rating += "stage_uncertainty_m = 0.002\n"
+    (tmp_path / "without.toml").write_text(kept.replace(rating, "", 1), "utf-8")
+    Ingest(tmp_path, tmp_path / "without.toml").take([message(0, 5)])
+    code, out, _ = run("audit")
+
+    assert (code, findings(out)) == (0, []), out
+    assert "10 values" in out, "stage and battery"

@@ -32,8 +32,13 @@ TOLERATED = 0.20
 
 def uncertainty_lps(gauging: Gauging) -> float:
     """Return the standard uncertainty of a gauging [L/s]; times of several trials are averaged."""
-    timing = STOPWATCH_S / sqrt(len(gauging.seconds)) / gauging.mean_s
-    return gauging.discharge_lps * hypot(BUCKET, timing)
+    return bucket_uncertainty_lps(gauging.discharge_lps, gauging.mean_s, len(gauging.seconds))
+
+
+def bucket_uncertainty_lps(discharge_lps: float, mean_s: float, trials: int) -> float:
+    """Return the same of a discharge [L/s] found in so many trials of so many seconds."""
+    timing = STOPWATCH_S / sqrt(trials) / mean_s
+    return discharge_lps * hypot(BUCKET, timing)
 
 
 def agrees(gauging: Gauging, rated_lps: float, rated_uncertainty_lps: float | None) -> bool:

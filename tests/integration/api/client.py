@@ -35,11 +35,16 @@ class Api:
     """
 
     def __init__(
-        self, folder: Path, *, open_reads: bool = True, notify: NotifySettings | None = None
+        self,
+        folder: Path,
+        *,
+        open_reads: bool = True,
+        notify: NotifySettings | None = None,
+        sites: Path = EXAMPLE,
     ) -> None:
         self.now = NOW
         self.wall = WALL
-        self.registry = load_registry(EXAMPLE)
+        self.registry = load_registry(sites)
         self.store = MemoryStore()
         self.book = Book(f"sqlite:///{folder / BOOK}")
         self.folder = folder / "web"

@@ -28,6 +28,7 @@ READS = [
     f"{V1}/kahrizes/agh-dere/maintenance",
     f"{V1}/kahrizes/agh-dere/texts",
     f"{V1}/gaugings",
+    f"{V1}/ratings/agh-dere.outlet",
     f"{V1}/inbound",
     f"{V1}/devices",
     f"{V1}/events",
@@ -51,6 +52,7 @@ def test_no_route_of_the_api_is_forgotten_in_that_list(api: Api) -> None:
     }
     named = {
         "agh-dere.outlet.stage": "*",
+        "ratings/agh-dere.outlet": "ratings/*",
         "agh-dere": "*",
         "alerts/1": "alerts/*",
         "contacts/1": "contacts/*",

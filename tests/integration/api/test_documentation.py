@@ -132,6 +132,7 @@ def test_real_answers_of_every_route_fit_the_document(api: Api, document: dict[s
         f"{V1}/kahrizes/{{id}}/maintenance": f"{V1}/kahrizes/agh-dere/maintenance",
         f"{V1}/kahrizes/{{id}}/texts": f"{V1}/kahrizes/agh-dere/texts",
         f"{V1}/gaugings": f"{V1}/gaugings",
+        f"{V1}/ratings/{{id}}": f"{V1}/ratings/agh-dere.outlet",
         f"{V1}/inbound": f"{V1}/inbound",
         f"{V1}/audit": f"{V1}/audit",
         f"{V1}/devices": f"{V1}/devices",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from math import hypot
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ CHANGES: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-def change(api: Api, method: str, path: str, **body: Any) -> httpx.Response:
+def change(api: Api, method: str, path: str, /, **body: Any) -> httpx.Response:
     return api.ask(method, path, json=body, headers=api.key())
 
 
@@ -581,10 +582,12 @@ def test_a_gauging_stands_beside_what_the_weir_said_within_half_an_hour(api: Api
         "id": known["id"],
         "site": "agh-dere.outlet",
         "at": "2026-11-22T10:30:00Z",
+        "method": "bucket",
         "volume_l": 10.0,
         "duration_s": 5.0,
         "trials": 2,
         "discharge_lps": 2.0,
+        "uncertainty_lps": pytest.approx(2.0 * hypot(0.05, 0.5 / 2**0.5 / 5)),
         "rated_lps": 2.4,
         "stage_m": 0.079,
         "deviation": pytest.approx(0.2),
@@ -606,6 +609,15 @@ def test_a_gauging_stands_beside_what_the_weir_said_within_half_an_hour(api: Api
     ("changes", "name"),
     [
         ({"volume_l": 0.4}, "volume_l"),
+        ({"volume_l": None}, "volume_l"),
+        ({"seconds": None}, "seconds"),
+        ({"discharge_lps": 2.0}, "discharge_lps"),
+        ({"uncertainty_lps": 0.1}, "uncertainty_lps"),
+        ({"method": "current_meter"}, "discharge_lps"),
+        ({"method": "current_meter", "discharge_lps": 2.0}, "volume_l"),
+        ({"method": "current_meter", "discharge_lps": 0}, "discharge_lps"),
+        ({"method": "salt"}, "method"),
+        ({"stage_m": 61}, "stage_m"),
         ({"volume_l": 1001}, "volume_l"),
         ({"seconds": []}, "seconds"),
         ({"seconds": [0.4]}, "seconds.0"),

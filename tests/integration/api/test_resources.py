@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from kahriz.book import alerts, devices, ledger
 from kahriz.clock import to_ms
 from kahriz.observations import DatastreamId, Observation, ObservationBatch, Quality
 from tests.integration.api import rows
-from tests.integration.api.client import NOW, Api, assert_problem
+from tests.integration.api.client import EXAMPLE, NOW, Api, assert_problem
 
 V1 = "/api/v1"
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 MIDNIGHT = datetime(2026, 11, 21, 20, tzinfo=UTC)  # 22 November begins in Baku
 
 
@@ -168,6 +170,31 @@ def test_a_summary_of_days_to_come_knows_nothing(api: Api) -> None:
     assert (found["days"], found["volume_m3"], found["q50_lps"]) == (0, None, None)
 
 
+def test_water_over_a_weir_says_how_sure_it_is_and_water_by_a_meter_does_not(
+    folder: Path,
+) -> None:
+    sites = folder / "sites.toml"
+    text = EXAMPLE.read_text(encoding="utf-8").replace('"delivery_line"', '"reservoir"', 1)
+    sites.write_text(text, encoding="utf-8")
+    start = datetime(2026, 10, 30, 20, tzinfo=UTC)
+    with Api(folder, sites=sites) as api:
+        rows.deliver(api, 8.0, start, NOW, "agh-dere.outlet")
+        rows.deliver(api, 8.0, start, NOW, "barana.line")
+        days = api.json(f"{V1}/kahrizes/agh-dere/water")["rows"]
+        months = api.json(f"{V1}/kahrizes/agh-dere/water", by="month", start=start)["rows"]
+        metered = api.json(f"{V1}/kahrizes/barana/water")["rows"]
+        yesterday = api.json(f"{V1}/kahrizes/agh-dere")["yesterday"]
+        season = api.json(f"{V1}/kahrizes/agh-dere/summary")
+        metered_season = api.json(f"{V1}/kahrizes/barana/summary")
+
+    relative = np.hypot(2.5 * 0.002 / 0.12743, 0.015)
+    for row in (*days, *months, yesterday, season):
+        assert row["volume_uncertainty_m3"] == pytest.approx(relative * row["volume_m3"], rel=1e-3)
+    assert len(months) == 2
+    assert metered_season["volume_uncertainty_m3"] is None
+    assert {row["volume_uncertainty_m3"] for row in metered} == {None}
+
+
 def test_late_data_counts_a_revision(api: Api) -> None:
     rows.deliver(api, 1.0, MIDNIGHT - DAY, MIDNIGHT - DAY / 2)
     api.now = NOW + timedelta(hours=1)
@@ -250,6 +277,22 @@ def test_observations_are_half_open_columns_under_a_name_with_their_unit(api: Ap
         "stage_m": [1.0, 2.0],
         "quality": [1, 1],
     }
+
+
+def test_each_discharge_that_a_rating_derives_says_how_sure_it_is(api: Api) -> None:
+    flows = np.array([8.0, 0.0, 500.0])
+    rows.observe(api, "agh-dere.outlet.discharge", flows, NOW - timedelta(minutes=15), NOW)
+    rows.observe(api, "agh-dere.line.discharge", 2.4, NOW - HOUR, NOW)
+    answer = api.json(f"{V1}/datastreams/agh-dere.outlet.discharge/observations")
+    metered = api.json(f"{V1}/datastreams/agh-dere.line.discharge/observations")
+
+    assert answer["discharge_lps"] == flows.tolist()
+    assert answer["uncertainty_lps"] == [
+        pytest.approx(8 * np.hypot(2.5 * 0.002 / 0.12743, 0.015), rel=1e-3),
+        pytest.approx(2.5 * 1380 * 0.002**2.5),
+        None,
+    ]
+    assert "uncertainty_lps" not in metered
 
 
 def test_observations_of_the_last_24_h_without_any_are_empty_columns(api: Api) -> None:

@@ -11,11 +11,13 @@ from typing import get_args
 import pytest
 
 from kahriz.alert.lifecycle import Step
+from kahriz.book.gaugings import Method
 from kahriz.contacts import Contact
 from kahriz.detect import Audience, Kind
 from kahriz.detect.learned import Topic, Why
 from kahriz.notify.texts import REASONS
 from kahriz.notify.texts.catalogue import LANGUAGES
+from kahriz.rating import RATINGS
 
 TEXTS = (Path(__file__).parents[3] / "dashboards" / "web" / "texts.js").read_text("utf-8")
 
@@ -61,6 +63,14 @@ def test_the_page_has_a_word_for_everything_a_detector_says(language: str) -> No
     wanted = {f"kind_{kind}" for kind in Kind} | {f"audience_{who}" for who in Audience}
     wanted |= {f"fault_{fault}" for fault in _faults(language)}
     wanted |= {f"topic_{topic}" for topic in Topic} | {f"why_{why}" for why in Why}
+
+    assert wanted <= _words(language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_has_a_word_for_every_rating_and_way_to_gauge(language: str) -> None:
+    wanted = {f"rating_{method}" for method in RATINGS}
+    wanted |= {f"gauged_{method}" for method in get_args(Method)}
 
     assert wanted <= _words(language)
 

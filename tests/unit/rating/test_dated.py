@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kahriz.clock import to_ms
 from kahriz.errors import ConfigError
 from kahriz.observations import Quality
-from kahriz.rating.dated import DatedRating, validate
+from kahriz.rating.dated import DatedRating, build, validate
 from kahriz.rating.v_notch import VNotch90
 from kahriz.sites import RatingEntry, Registry, load_registry
 
@@ -30,6 +30,34 @@ def v_notch(valid_from: date, valid_to: date | None = None, zero: float = 0.0) -
     return RatingEntry(
         method="v_notch_90", valid_from=valid_from, valid_to=valid_to, zero_offset_m=zero
     )
+
+
+def test_a_fitted_curve_is_as_unsure_as_its_entry_says() -> None:
+    entry = RatingEntry(
+        method="power_law",
+        valid_from=date(2026, 6, 1),
+        coefficient=0.9,
+        exponent=1.6,
+        min_head_m=0.04,
+        max_head_m=0.5,
+        stage_uncertainty_m=0,
+        curve_uncertainty=0.08,
+    )
+    rated = build(entry).discharge(np.array([0.2]))
+
+    assert rated.uncertainty_lps == pytest.approx(0.08 * rated.discharge_lps)
+
+
+def test_a_stage_and_its_uncertainty_are_found_again_from_a_discharge() -> None:
+    rating = DatedRating([v_notch(date(2026, 6, 1), date(2026, 7, 1), zero=0.05)], BAKU)
+    times = at(*(datetime(2026, month, 15, tzinfo=UTC) for month in (5, 6, 6, 7)))
+    flows = np.array([8.0, 8.0, 900.0, 8.0])
+    stage, sure = rating.stage(times, flows), rating.uncertainty(times, flows)
+
+    assert stage[1] == pytest.approx(0.1774, abs=5e-5)
+    assert sure[1] == rating.discharge(times[1:2], stage[1:2]).uncertainty_lps[0]
+    assert np.isnan(np.delete(stage, 1)).all()
+    assert np.isnan(np.delete(sure, 1)).all()
 
 
 def test_a_rating_holds_from_its_first_local_midnight() -> None:
@@ -120,7 +148,8 @@ POWER_LAW = {
             "v_notch_90: coefficient 1.4 is no option of it"
             " (valid: zero_offset_m, stage_uncertainty_m, max_head_m)",
         ),
-        ({"method": "parshall"}, "unknown name 'parshall' (valid: cipolletti, power_law"),
+        ({"method": "orifice"}, "unknown name 'orifice' (valid: cipolletti, cutthroat"),
+        ({"method": "parshall"}, "parshall: throat_m is missing"),
         (
             {"method": "v_notch_90", "valid_to": date(2019, 1, 1)},
             "v_notch_90: valid_to 2019-01-01 is not after valid_from 2020-01-01",

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from api import documented, problems
 from api.deps import Service
 from api.events import LOOK_PATIENCE_S, Changes, Counters
+from api.exports import Exports
 from api.health import Health
 from api.metrics import Metrics
 from api.middleware import BodyLimit, HeadAsGet, RequestCounts, SecurityHeaders
@@ -27,6 +28,7 @@ from api.routes import (
     devices,
     docs,
     events,
+    export,
     gateways,
     gaugings,
     health,
@@ -97,10 +99,10 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestCounts, metrics=service.metrics)
-    app.add_middleware(HeadAsGet, never_ending=events.PATH)
+    app.add_middleware(HeadAsGet, not_at=(events.PATH, export.PATH))
     measured = (kahrizes, water, detection, datastreams, latest)
     told = (alerts, messages, contacts, silences, gaugings, inbound, people)
-    beside = (gateways, devices, events, health, metrics, docs)
+    beside = (export, gateways, devices, events, health, metrics, docs)
     for module in (*measured, *told, *beside):
         app.include_router(module.router)
     # Last: it takes every address that nothing else has.
@@ -130,6 +132,7 @@ def _service(
                 "book": lambda: reads.book(changes.counters, LOOK_PATIENCE_S),
             }
         ),
+        exports=Exports(),
         health=Health(reads, wall, counts),
         metrics=counts,
         doors=_doors(settings),

@@ -67,15 +67,15 @@ class BodyLimit:
 
 
 class HeadAsGet:
-    """Answer HEAD like GET; the server leaves the body out. Not where an answer never ends."""
+    """Answer HEAD like GET; the server leaves the body out. Not where an answer may never end."""
 
-    def __init__(self, app: ASGIApp, never_ending: str) -> None:
+    def __init__(self, app: ASGIApp, not_at: tuple[str, ...]) -> None:
         self._app = app
-        self._never_ending = never_ending
+        self._not_at = not_at
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope.get("method") == "HEAD" and scope["path"] != self._never_ending:
+        if scope.get("method") == "HEAD" and not scope["path"].startswith(self._not_at):
             scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send)
 

@@ -19,8 +19,13 @@ from kahriz.errors import NotFoundError
 
 OPEN = ("pending", "firing")
 
+_MINUTE_MS = 60_000
+
 _CODES = 99
 """Codes go round K1 ... K99, so that a resolved alert's code is not soon another's."""
+
+# Else it was dropped before anybody was told.
+_is_believed = (alert.c.state != "resolved") | alert.c.fired_at_ms.is_not(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,13 @@ class Alert:
     false_alarm_by: str | None = None
     ended_as: str | None = None
     end_lps: float | None = None
+
+    def minutes_until(self, at_ms: int | None) -> float | None:
+        """Return the minutes from when it fired until an instant; None: one of both never was."""
+        if self.fired_at_ms is None or at_ms is None:
+            return None
+        # Somebody may have taken it on while it was only watched.
+        return round(max(0, at_ms - self.fired_at_ms) / _MINUTE_MS, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +114,41 @@ def list_alerts(
         At most so many; >= 0.
     """
     query = select(alert).order_by(alert.c.since_ms.desc(), alert.c.id.desc()).limit(limit)
-    query = query.where((alert.c.state != "resolved") | alert.c.fired_at_ms.is_not(None))
+    query = query.where(_is_believed)
     if state is not None:
         query = query.where(alert.c.state.in_([state] if isinstance(state, str) else list(state)))
     if kahriz is not None:
         query = query.where(alert.c.kahriz == kahriz)
+    return [_alert(row) for row in connection.execute(query).mappings()]
+
+
+def page(
+    connection: Connection,
+    after: int,
+    kahrizes: Sequence[str],
+    between_ms: tuple[int, int],
+    most: int,
+) -> list[Alert]:
+    """Return alerts by id, from the one behind `after` on; what was never believed is left out.
+
+    Parameters
+    ----------
+    connection
+        The book.
+    after
+        An id; 0: from the first.
+    kahrizes
+        Only of these; none: of all.
+    between_ms
+        Only those whose trouble began in [start, end).
+    most
+        At most so many.
+    """
+    c = alert.c
+    query = select(alert).where(c.id > after).order_by(c.id).limit(most).where(_is_believed)
+    query = query.where(c.since_ms >= between_ms[0], c.since_ms < between_ms[1])
+    if kahrizes:
+        query = query.where(c.kahriz.in_(kahrizes))
     return [_alert(row) for row in connection.execute(query).mappings()]
 
 

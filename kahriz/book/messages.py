@@ -14,12 +14,12 @@ A row is claimed conditionally, so two senders never hand over the same text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kahriz.book.tables import message, notified
@@ -111,6 +111,29 @@ def list_messages(
         query = query.where(c.created_at_ms >= to_ms(start), c.created_at_ms < to_ms(end))
     rows = connection.execute(query.limit(limit)).mappings()
     return [OutboxMessage(**row) for row in rows]
+
+
+def first_reached(
+    connection: Connection, alerts: Sequence[int]
+) -> dict[int, tuple[int | None, int | None]]:
+    """Return when the first text that told of each alert was taken, and when one arrived [ms].
+
+    Also one that told of many; not those that said it was over. At most 500 alerts at once.
+    """
+    c = message.c
+    of_one = select(c.alert_id.label("about"), c.sent_at_ms, c.delivered_at_ms, c.reason)
+    of_many = select(notified.c.alert_id, c.sent_at_ms, c.delivered_at_ms, c.reason).join(
+        notified, notified.c.message_id == c.id
+    )
+    told = union_all(
+        of_one.where(c.alert_id.in_(alerts)), of_many.where(notified.c.alert_id.in_(alerts))
+    ).subquery()
+    query = (
+        select(told.c.about, func.min(told.c.sent_at_ms), func.min(told.c.delivered_at_ms))
+        .where(told.c.reason != "resolved")
+        .group_by(told.c.about)
+    )
+    return {about: (sent, arrived) for about, sent, arrived in connection.execute(query)}
 
 
 def key_of(alert: int, address: str, reason: str, step: int = 0) -> str:

@@ -156,7 +156,7 @@ def test_real_answers_of_every_route_fit_the_document(api: Api, document: dict[s
 
     not_json = {f"{V1}/events", "/metrics"}
     gets = {path for path, methods in document["paths"].items() if "get" in methods}
-    assert set(asked) == gets - not_json
+    assert set(asked) == {path for path in gets - not_json if "/export/" not in path}
     changing = {
         (method, path)
         for path, methods in document["paths"].items()

@@ -19,6 +19,9 @@ Flag = Annotated[
     Literal[1, 2, 3, 4, 9],
     Field(description="QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing."),
 ]
+Next = Annotated[
+    str | None, Field(description="`cursor` of the next page; null: this is the last one.")
+]
 AlertState = Literal["pending", "firing", "resolved"]
 
 
@@ -143,6 +146,7 @@ class ProblemAnswer(BaseModel):
     detail: str
     instance: str
     errors: list[InvalidValue] = []
+    available: Annotated[list[str], Field(description="Of a 406: the media types there are.")] = []
 
 
 class NormAnswer(BaseModel):
@@ -309,15 +313,17 @@ class AlertDetail(AlertAnswer):
 class Alerts(BaseModel):
     """Alerts, newest first."""
 
-    model_config = _shape(alerts=[_ALERT])
+    model_config = _shape(alerts=[_ALERT], next=None)
     alerts: list[AlertAnswer]
+    next: Next
 
 
 class Messages(BaseModel):
     """Messages, newest first."""
 
-    model_config = _shape(messages=[_MESSAGE])
+    model_config = _shape(messages=[_MESSAGE], next=None)
     messages: list[MessageAnswer]
+    next: Next
 
 
 class KahrizAnswer(BaseModel):
@@ -536,6 +542,7 @@ class Observations(BaseModel):
                     "end": "2026-11-22T00:00:00Z",
                     "n": 2,
                     "downsampled": False,
+                    "next": None,
                     "time": ["2026-11-21T00:00:00Z", "2026-11-21T00:05:00Z"],
                     "discharge_lps": [2.41, 2.4],
                     "quality": [1, 1],
@@ -550,6 +557,7 @@ class Observations(BaseModel):
     end: Time
     n: Annotated[int, Field(description="Observations in the interval before downsampling.")]
     downsampled: bool
+    next: Next
     time: list[Time]
     quality: list[Flag]
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, tuple_, update
 
 from kahriz.book.tables import alert, alert_event
 from kahriz.clock import to_ms
@@ -99,6 +99,7 @@ def list_alerts(
     state: str | Sequence[str] | None = None,
     kahriz: str | None = None,
     limit: int = 100,
+    after: tuple[int, int] | None = None,
 ) -> list[Alert]:
     """Return alerts, the newest trouble first; not those dropped before they were believed.
 
@@ -112,6 +113,8 @@ def list_alerts(
         Only this kahriz; None: all.
     limit
         At most so many; >= 0.
+    after
+        (``since_ms``, ``id``) of an alert: only those that stand behind it.
     """
     query = select(alert).order_by(alert.c.since_ms.desc(), alert.c.id.desc()).limit(limit)
     query = query.where(_is_believed)
@@ -119,6 +122,8 @@ def list_alerts(
         query = query.where(alert.c.state.in_([state] if isinstance(state, str) else list(state)))
     if kahriz is not None:
         query = query.where(alert.c.kahriz == kahriz)
+    if after is not None:
+        query = query.where(tuple_(alert.c.since_ms, alert.c.id) < after)
     return [_alert(row) for row in connection.execute(query).mappings()]
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, tuple_, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kahriz.book.tables import message, notified
@@ -83,6 +83,7 @@ def list_messages(
     limit: int = 100,
     kahriz: str | None = None,
     between: tuple[datetime, datetime] | None = None,
+    after: tuple[int, int] | None = None,
 ) -> list[OutboxMessage]:
     """Return texts, the newest first.
 
@@ -98,6 +99,8 @@ def list_messages(
         Only those of this one.
     between
         Only those written in [start, end).
+    after
+        (``created_at_ms``, ``id``) of a text: only those that stand behind it.
     """
     c = message.c
     query = select(message).order_by(c.created_at_ms.desc(), c.id.desc())
@@ -109,6 +112,8 @@ def list_messages(
     if between is not None:
         start, end = between
         query = query.where(c.created_at_ms >= to_ms(start), c.created_at_ms < to_ms(end))
+    if after is not None:
+        query = query.where(tuple_(c.created_at_ms, c.id) < after)
     rows = connection.execute(query.limit(limit)).mappings()
     return [OutboxMessage(**row) for row in rows]
 

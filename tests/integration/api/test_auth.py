@@ -30,6 +30,7 @@ READS = [
     f"{V1}/gaugings",
     f"{V1}/inbound",
     f"{V1}/devices",
+    f"{V1}/dead-letters",
     f"{V1}/export/observations",
     f"{V1}/export/water",
     f"{V1}/export/alerts",

@@ -142,7 +142,19 @@ def of(error: Exception) -> Problem:
 
 
 async def _answer_known(request: Request, error: Exception) -> Response:
-    return answer(of(error), request.url.path)
+    problem = of(error)
+    if problem.status == 405:
+        # Each of an address's methods is a route of its own, and the framework names the first.
+        named = problem.headers.get("Allow", "")
+        problem.headers = {"Allow": ", ".join(_methods(request, named))}
+    return answer(problem, request.url.path)
+
+
+def _methods(request: Request, named: str) -> list[str]:
+    """Return the methods that the address of a request takes; `named` is the framework's word."""
+    path = getattr(request.scope.get("route"), "path", "")
+    documented = request.app.openapi()["paths"].get(path, {})
+    return sorted({method.upper() for method in documented} | set(filter(None, named.split(", "))))
 
 
 async def _answer_unexpected(request: Request, _error: Exception) -> Response:

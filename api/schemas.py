@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _FORBID = ConfigDict(extra="forbid")
 _TIME = "2026-11-21T20:00:00Z"
@@ -670,17 +670,19 @@ class HealthAnswer(BaseModel):
     checks: list[CheckAnswer]
 
 
+def _named(text: str) -> str:
+    # Counted before it is stripped: the document says how long it may be, and knows no stripping.
+    if not (kept := text.strip()):
+        raise ValueError("nothing but white space")
+    return kept
+
+
 # No control characters: PostgreSQL takes no NUL, and a log no second line.
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"
-    ),
+    str, Field(min_length=1, max_length=100, pattern=_ONE_LINE), AfterValidator(_named)
 ]
-Note = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
-]
+Note = Annotated[str, Field(max_length=200, pattern=_ONE_LINE), AfterValidator(str.strip)]
 
 
 class Acknowledgement(BaseModel):

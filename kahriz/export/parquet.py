@@ -8,7 +8,7 @@ from typing import Any
 from kahriz.errors import ConfigError
 from kahriz.export.table import Column, Kind, Table
 
-ROWS = 100_000
+ROWS = 60000
 """Rows of a row group, about: parts are gathered until there are so many."""
 
 
@@ -27,6 +27,8 @@ def written(table: Table) -> Iterator[bytes]:
         raise ConfigError(
             "export", "Parquet needs pyarrow, which is missing", "pip install '.[parquet]'"
         ) from error
+    # Its own pool keeps what it was given; a service that exports now and then has to give it back.
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
     return _Writing(pyarrow, parquet, table).bytes()
 
 

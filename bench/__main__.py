@@ -37,7 +37,7 @@ def run(wanted: set[str], rounds: int) -> list[Result]:
         if water.NAME in wanted:
             results.append(water.row(url, _say, rounds=max(rounds, 5)))
         results += storage.rows(url, _say, wanted, rounds)
-    results += serving.rows(_say, wanted, rounds)
+        results += serving.rows(url, _say, wanted, rounds)
     results += detection.rows(_say, wanted, rounds)
     return sorted(results, key=lambda result: NAMES.index(result.name))
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import Reader
 from api.deps import Service, ServiceDep
 from api.documented import Responses, problems
+from api.exported import water_rows
 from api.exports import ExportStream
 from api.instants import Instant
 from api.problems import invalid_parameter
@@ -20,6 +21,7 @@ from kahriz.book import Book
 from kahriz.clock import iso
 from kahriz.errors import ConfigError
 from kahriz.export import TABLES, Dialect, Format, Source, Wanted, written
+from kahriz.stats.delivered import Period
 from kahriz.store import Store
 
 PATH = PREFIX + "/export"
@@ -86,7 +88,7 @@ class ObservationsFileQuery(RangeQuery):
 class WaterFileQuery(RangeQuery):
     """Which figures of water."""
 
-    by: Literal["hour", "day", "month"] = Field("day", examples=["day"])
+    by: Period = Field("day", examples=["day"])
 
 
 @router.get("/observations", status_code=200, response_class=ExportStream, responses=_RESPONSES)
@@ -107,7 +109,7 @@ async def export_water(
 ) -> ExportStream:
     """Return water delivered, each figure with n, completeness, quality mix and its revision.
 
-    The local hours or days that begin in [start, end), or the months it touches.
+    The local hours or days that begin in [start, end), or the longer spans it touches.
     """
     wanted = replace(_wanted(service, query), by=query.by)
     return await _file(service, "water", query, wanted)
@@ -142,7 +144,7 @@ async def _file(service: Service, name: str, query: FileQuery, wanted: Wanted) -
     format = Format(query.format)
 
     def made(store: Store, book: Book) -> Iterator[bytes]:
-        source = Source(service.registry, store, book)
+        source = Source(service.registry, store, book, water_rows())
         return written(TABLES[name](source, wanted), format, query.dialect())
 
     service.exports.begin()

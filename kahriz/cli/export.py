@@ -25,6 +25,7 @@ from kahriz.export.table import Part
 from kahriz.export.water import BY
 from kahriz.settings import load_settings
 from kahriz.sites import load_registry
+from kahriz.stats.delivered import Period
 from kahriz.store import open_store
 
 
@@ -36,14 +37,6 @@ class What(StrEnum):
     ALERTS = "alerts"
     DATASTREAMS = "datastreams"
     EVERYTHING = "everything"
-
-
-class By(StrEnum):
-    """What an interval of water is in local time."""
-
-    HOUR = "hour"
-    DAY = "day"
-    MONTH = "month"
 
 
 class Delimiter(StrEnum):
@@ -64,7 +57,7 @@ def export(
         typer.Argument(help="File to write, replaced whole; of everything a folder; without: CSV."),
     ] = None,
     what: Annotated[What, typer.Option(help="Which table.")] = What.OBSERVATIONS,
-    by: Annotated[By, typer.Option(help="Of water: how long an interval is.")] = By.DAY,
+    by: Annotated[str, typer.Option(help=f"Of water: {', '.join(BY)}.")] = "day",
     format: Annotated[
         Format | None, typer.Option(help="Without: parquet for a name in .parquet, else csv.")
     ] = None,
@@ -97,7 +90,7 @@ def export(
             end=instant(end, "--end"),
             kahrizes=tuple(kahriz or ()),
             datastreams=tuple(datastream or ()),
-            by=by.value,
+            by=_by(by),
         )
         _check(wanted, what)
         if what is What.EVERYTHING:
@@ -110,9 +103,9 @@ def export(
 def _everything(source: Source, wanted: Wanted, to: Path, format: Format, dialect: Dialect) -> None:
     to.mkdir(exist_ok=True)
     for name in TABLES:
-        for by in BY if name == "water" else ("",):
-            stem = f"{name}-{by}" if by else name
-            asked = replace(wanted, by=by or wanted.by)
+        for by in BY if name == What.WATER else (wanted.by,):
+            stem = f"{name}-{by}" if name == What.WATER else name
+            asked = replace(wanted, by=by)
             _one(source, asked, name, to / f"{stem}.{format}", format, dialect)
 
 
@@ -143,6 +136,8 @@ def _one(
 
 @contextmanager
 def _source() -> Iterator[tuple[Source, Wanted]]:
+    from api.exported import water_rows  # only this and the API itself need what a web server does
+
     settings = load_settings()
     registry = load_registry(settings.sites)
     token = settings.store.token.get_secret_value()
@@ -150,7 +145,7 @@ def _source() -> Iterator[tuple[Source, Wanted]]:
     book = Book(settings.book_url)
     clock = clock_beside_a_demo(settings.data_dir) or settings.clock.clock()
     try:
-        yield Source(registry, store, book), Wanted(clock())
+        yield Source(registry, store, book, water_rows()), Wanted(clock())
     finally:
         store.close()
         book.close()
@@ -185,6 +180,13 @@ def _format(to: Path | None, format: Format | None, what: What) -> Format:
     if to.is_dir() or not to.parent.is_dir():
         raise typer.BadParameter(f"{str(to)!r} cannot be a file here", param_hint="TO")
     return format or (Format.PARQUET if to.suffix == ".parquet" else Format.CSV)
+
+
+def _by(said: str) -> Period:
+    found = next((by for by in BY if by == said), None)
+    if found is None:
+        raise typer.BadParameter(f"{said!r} is none of {', '.join(BY)}", param_hint="--by")
+    return found
 
 
 def _check(wanted: Wanted, what: What) -> None:

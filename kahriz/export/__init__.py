@@ -16,9 +16,9 @@ from enum import StrEnum
 
 from kahriz.export import alerts, csv_text, datastreams, observations, parquet, water
 from kahriz.export.csv_text import Dialect
-from kahriz.export.table import Source, Table, Wanted
+from kahriz.export.table import Source, Table, Wanted, WaterRows
 
-__all__ = ["TABLES", "Dialect", "Format", "Source", "Table", "Wanted", "written"]
+__all__ = ["TABLES", "Dialect", "Format", "Source", "Table", "Wanted", "WaterRows", "written"]
 
 
 class Format(StrEnum):

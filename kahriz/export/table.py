@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,11 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Connection
 
 from kahriz.book import Book
 from kahriz.clock import iso, to_ms
 from kahriz.observations import DatastreamId, Times
 from kahriz.sites import Kahriz, Registry
+from kahriz.stats.delivered import Period
 from kahriz.store import Store
 from kahriz.units import PROPERTIES, Property
 
@@ -68,12 +70,30 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class WaterRows:
+    """How water is told; whoever wires gives what the API tells it by.
+
+    Attributes
+    ----------
+    columns
+        Of a row, in their order.
+    read
+        Called with (book, kahriz, by, start, end, now): its rows in time order, instants as ISO
+        8601, spans longer than a day whole where they are touched.
+    """
+
+    columns: tuple[Column, ...]
+    read: Callable[[Connection, Kahriz, Any, datetime, datetime, datetime], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where everything is read from."""
 
     registry: Registry
     store: Store
     book: Book
+    water: WaterRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +109,7 @@ class Wanted:
     kahrizes, datastreams
         Ids; without any of both: everything.
     by
-        Of water: hour, day or month.
+        Of water: how long an interval is.
     """
 
     now: datetime
@@ -97,7 +117,7 @@ class Wanted:
     end: datetime | None = None
     kahrizes: tuple[str, ...] = ()
     datastreams: tuple[str, ...] = ()
-    by: str = "day"
+    by: Period = "day"
 
     def between_ms(self) -> tuple[int, int]:
         """Return [start, end) as milliseconds since 1970, whatever was left out made wide."""

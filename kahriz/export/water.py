@@ -1,52 +1,34 @@
-"""Water delivered: each hour, day or month with how much is known of it, and its revision."""
+"""Water delivered: each interval with how much is known of it, and its revision.
+
+The rows are those the API tells, by the function that it tells them by (`WaterRows`): a figure that
+is added there is exported, and no other one is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args
 
 from kahriz.book import Book, rollups
 from kahriz.clock import from_ms, to_ms
 from kahriz.export.table import Column, Kind, Part, Source, Table, Wanted, about, instants
 from kahriz.sites import Kahriz
-from kahriz.stats.delivered import WaterRow, months_from_days, water_row
-from kahriz.stats.local_days import local_date, month_bounds
+from kahriz.stats.delivered import Period
 
-BY = ("hour", "day", "month")
+BY: tuple[Period, ...] = get_args(Period)
 
-ROWS = 2000
-"""Rows of a part at most, of months the days they are made of."""
-
-_KINDS: dict[Any, Kind] = {
-    datetime: Kind.INSTANT,
-    str: Kind.TEXT,
-    str | None: Kind.NAME,
-    float: Kind.NUMBER,
-    float | None: Kind.NUMBER,
-    int: Kind.INTEGER,
-    int | None: Kind.INTEGER,
-    bool: Kind.FLAG,
-}
-_UNITS = {"m3": "m3", "lps": "L/s", "lpcd": "L/person/day", "completeness": "1", "at": "UTC"}
-_UNITS |= {"start": "UTC", "end": "UTC"}
-_OF_A_ROW = tuple(field.name for field in fields(WaterRow))
-
-
-def columns() -> tuple[Column, ...]:
-    """Return the columns: whose water it is, and then every figure of `WaterRow`."""
-    hints = get_type_hints(WaterRow)
-    return (
-        Column("kahriz", Kind.NAME),
-        Column("datastream", Kind.NAME, "", "the discharge that counts as delivered"),
-        Column("by", Kind.NAME, "", "what an interval is in local time"),
-        *(Column(name, _KINDS[hints[name]], _unit(name)) for name in _OF_A_ROW),
-    )
+_OF_WHOM = (
+    Column("kahriz", Kind.NAME),
+    Column("datastream", Kind.NAME, "", "the discharge that counts as delivered"),
+    Column("by", Kind.NAME, "", "what an interval is in local time"),
+)
+_HOURS_AT_ONCE, _DAYS_AT_ONCE = timedelta(days=61), timedelta(days=732)
+_DAY = timedelta(days=1)
 
 
 def table(source: Source, wanted: Wanted) -> Table:
-    """Return the hours or local days that begin in [start, end), or the months it touches.
+    """Return the hours or local days that begin in [start, end), or the longer spans it touches.
 
     Raises
     ------
@@ -56,84 +38,66 @@ def table(source: Source, wanted: Wanted) -> Table:
     kahrizes = wanted.chosen(source.registry)
     said = [
         *about(wanted, f"water delivered by {wanted.by}", "start"),
-        (
-            "figures",
-            "docs/statistics.md; a gap is not bridged, completeness says how much is known",
-        ),
+        ("figures", "docs/statistics.md; completeness says how much of the time is known"),
     ]
     said += [(f"kahriz {k.id}", _served(k)) for k in kahrizes]
-    parts = (_columned(k, wanted.by, rows) for k in kahrizes for rows in _rows(source, k, wanted))
-    return Table(f"water-{wanted.by}", columns(), tuple(said), parts)
-
-
-def of_rows(kahriz: Kahriz, by: str, rows: Sequence[WaterRow]) -> Part:
-    """Return rows that are at hand already as a part of the table."""
-    return _columned(kahriz, by, rows)
+    columns = (*_OF_WHOM, *source.water.columns)
+    parts = (
+        _columned(k, wanted.by, source.water.columns, rows)
+        for k in kahrizes
+        for rows in _rows(source, k, wanted)
+    )
+    return Table(f"water-{wanted.by}", columns, tuple(said), parts)
 
 
 def _served(kahriz: Kahriz) -> str:
     people = "people not counted" if kahriz.served is None else f"{kahriz.served} people"
     assumed = " (assumed from households)" if kahriz.is_served_assumed else ""
-    return (
-        f"{kahriz.name}; {kahriz.village}; {kahriz.district}; {kahriz.timezone}; {people}{assumed}"
-    )
+    where = f"{kahriz.name}; {kahriz.village}; {kahriz.district}; {kahriz.timezone}"
+    return f"{where}; {people}{assumed}"
 
 
-def _rows(source: Source, kahriz: Kahriz, wanted: Wanted) -> Iterator[list[WaterRow]]:
-    if kahriz.delivery is None:
+def _rows(source: Source, kahriz: Kahriz, wanted: Wanted) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a kahriz, stretch by stretch, each in one state of the book."""
+    is_hours = wanted.by == "hour"
+    start = _first(source.book, kahriz, "hour" if is_hours else "day", wanted.start)
+    if start is None:
         return
-    start_ms, end_ms = wanted.between_ms()
-    if wanted.by == "month":
-        start_ms, end_ms = _whole_months(kahriz, wanted)
-    period: Literal["hour", "day"] = "hour" if wanted.by == "hour" else "day"
-    kept = _kept(source.book, kahriz.delivery, period, start_ms, end_ms)
-    if wanted.by == "month":
-        days = (day for page in kept for day in page)
-        yield [_told(kahriz, wanted, month) for month in months_from_days(days, kahriz.zone)]
-        return
-    for page in kept:
-        yield [_told(kahriz, wanted, row) for row in page]
+    end = wanted.now + _DAY if wanted.end is None else min(wanted.end, wanted.now + _DAY)
+    last = ""
+    while start < end:
+        until = min(end, start + (_HOURS_AT_ONCE if is_hours else _DAYS_AT_ONCE))
+        with source.book.read() as connection:
+            rows = source.water.read(connection, kahriz, wanted.by, start, until, wanted.now)
+        # A month that two stretches touch is told whole by either.
+        new = [row for row in rows if row["start"] > last]
+        if new:
+            last = new[-1]["start"]
+            yield new
+        start = until
 
 
-def _kept(
-    book: Book, datastream: Any, period: Literal["hour", "day"], start_ms: int, end_ms: int
-) -> Iterator[list[rollups.Rollup]]:
-    while True:
-        with book.read() as connection:
-            page = rollups.first_rows(connection, datastream, period, start_ms, end_ms, ROWS)
-        if not page:
-            return
-        yield page
-        start_ms = page[-1].start_ms + 1
+def _first(
+    book: Book, kahriz: Kahriz, period: Literal["hour", "day"], start: datetime | None
+) -> datetime | None:
+    """Return the first instant of which there may be a row; None: there is none."""
+    if kahriz.delivery is None or start is not None:
+        return None if kahriz.delivery is None else start
+    with book.read() as connection:
+        found = rollups.first_rows(connection, kahriz.delivery, period, 0, 2**62, 1)
+    return from_ms(found[0].start_ms) if found else None
 
 
-def _told(kahriz: Kahriz, wanted: Wanted, figures: Any) -> WaterRow:
-    by: Any = wanted.by
-    return water_row(figures, by, kahriz.zone, wanted.now, kahriz.served, kahriz.norms)
-
-
-def _whole_months(kahriz: Kahriz, wanted: Wanted) -> tuple[int, int]:
-    """Return the interval widened to the local months it touches, where it has ends."""
-    start_ms, end_ms = wanted.between_ms()
-    if wanted.start is not None:
-        first = local_date(wanted.start, kahriz.zone)
-        start_ms = to_ms(month_bounds(first.year, first.month, kahriz.zone)[0])
-    if wanted.end is not None:
-        last = local_date(from_ms(end_ms) - timedelta(milliseconds=1), kahriz.zone)
-        end_ms = to_ms(month_bounds(last.year, last.month, kahriz.zone)[1])
-    return start_ms, end_ms
-
-
-def _columned(kahriz: Kahriz, by: str, rows: Sequence[WaterRow]) -> Part:
+def _columned(
+    kahriz: Kahriz, by: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]
+) -> Part:
     n = len(rows)
     found: list[Any] = [[kahriz.id] * n, [kahriz.delivery] * n, [by] * n]
-    hints = get_type_hints(WaterRow)
-    for name in _OF_A_ROW:
-        values = [getattr(row, name) for row in rows]
-        is_time = hints[name] is datetime
-        found.append(instants([to_ms(v) for v in values]) if is_time else values)
+    for column in columns:
+        values = [row[column.name] for row in rows]
+        found.append(_instants(values) if column.kind is Kind.INSTANT else values)
     return tuple(found)
 
 
-def _unit(name: str) -> str:
-    return _UNITS.get(name.rpartition("_")[2], "")
+def _instants(values: Sequence[str | None]) -> Any:
+    return instants([None if v is None else to_ms(datetime.fromisoformat(v)) for v in values])

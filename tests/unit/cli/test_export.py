@@ -172,6 +172,7 @@ def test_a_part_is_named_by_kahriz_datastream_and_time(
         ),
         (("--datastream", "x.y.stage"), "there is no 'x.y.stage'"),
         (("--what", "water", "--datastream", FLOW), "water are not by datastream"),
+        (("--what", "water", "--by", "week"), "'week' is none of hour, day"),
         (("--what", "everything"), "'None' cannot be a folder here"),
         (("--start", "yesterday"), "'yesterday' is no instant"),
         (("--start", "2026-01-02", "--end", "2026-01-02"), "2026-01-02T00:00:00Z is not after"),

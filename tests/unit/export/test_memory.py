@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow
 import pytest
 
+from api.exported import water_rows
 from kahriz.book import Book
 from kahriz.clock import to_datetime64
 from kahriz.export import TABLES, Dialect, Format, Source, Wanted, written
@@ -43,7 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def peak(store: Store, format: Format, days: int) -> tuple[float, float]:
     """Return the most megabytes held while so many days were written, and megabytes written."""
-    source = Source(load_registry(EXAMPLE), store, Book("sqlite://"))
+    source = Source(load_registry(EXAMPLE), store, Book("sqlite://"), water_rows())
     wanted = Wanted(START + YEAR, start=START, end=START + timedelta(days=days))
     pool = pyarrow.default_memory_pool()
     size, most_of_arrow, held = 0, 0, pool.bytes_allocated()

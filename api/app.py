@@ -15,18 +15,21 @@ from fastapi import FastAPI
 from api import documented, problems
 from api.deps import Service
 from api.events import LOOK_PATIENCE_S, Changes, Counters
+from api.exports import Exports
 from api.health import Health
 from api.metrics import Metrics
-from api.middleware import BodyLimit, HeadAsGet, RequestCounts, SecurityHeaders
+from api.middleware import BodyLimit, HeadAsGet, NotModified, RequestCounts, SecurityHeaders
 from api.reads import Reads
 from api.routes import (
     alerts,
     contacts,
     datastreams,
+    dead_letters,
     detection,
     devices,
     docs,
     events,
+    export,
     gateways,
     gaugings,
     health,
@@ -95,13 +98,14 @@ def create_app(
     app.openapi = lambda: documented.document(app)  # type: ignore[method-assign]
     problems.install(app)
     # The last one added sees a request first.
+    app.add_middleware(NotModified)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestCounts, metrics=service.metrics)
-    app.add_middleware(HeadAsGet, never_ending=events.PATH)
+    app.add_middleware(HeadAsGet, not_at=(events.PATH, export.PATH))
     measured = (kahrizes, water, detection, datastreams, latest, ratings)
     told = (alerts, messages, contacts, silences, gaugings, inbound, people)
-    beside = (gateways, devices, events, health, metrics, docs)
+    beside = (export, gateways, devices, dead_letters, events, health, metrics, docs)
     for module in (*measured, *told, *beside):
         app.include_router(module.router)
     # Last: it takes every address that nothing else has.
@@ -131,6 +135,7 @@ def _service(
                 "book": lambda: reads.book(changes.counters, LOOK_PATIENCE_S),
             }
         ),
+        exports=Exports(),
         health=Health(reads, wall, counts),
         metrics=counts,
         doors=_doors(settings),

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.events import Changes
+from api.exports import Exports
 from api.health import Health
 from api.metrics import Metrics
 from api.reads import Reads
@@ -34,6 +35,7 @@ class Service:
     wall: Callable[[], float]
     reads: Reads
     changes: Changes
+    exports: Exports
     health: Health
     metrics: Metrics
     doors: Mapping[str, Door]

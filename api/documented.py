@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import schemas, schemas_people, schemas_ratings
+from api import schemas, schemas_letters, schemas_people, schemas_ratings
 from api.problems import MEDIA_TYPE, Problem, body
 
 Responses = dict[int | str, dict[str, Any]]
@@ -16,6 +16,7 @@ _ABOUT = {
     401: "No API key, or one that is not known, expired or revoked.",
     403: "The key's scope does not cover this.",
     404: "Nothing has this name.",
+    406: "Neither JSON nor CSV is accepted; `available` says what there is.",
     409: "What is there already does not go with it.",
     413: "The body is larger than 16 KiB.",
     422: "A part of the request cannot be used; `errors` names it and its value.",
@@ -31,19 +32,23 @@ _EXAMPLES = {
     401: ("unauthorised", "API key 3f9a1c2e is revoked"),
     403: ("forbidden", "API key 3f9a1c2e has read scope; this needs write"),
     404: ("not-found", "alert '12' does not exist"),
+    406: ("not-acceptable", "Accept 'text/html' takes neither application/json nor text/csv"),
     409: ("conflict", "agh-dere: +994500000001 is 'Committee chair' already"),
     413: ("too-large", "the body is larger than 16384 bytes"),
     422: ("invalid-request", f"query limit: {_WRONG_LIMIT['problem']} (got '0')"),
     503: ("store-unavailable", "store unavailable: no answer within 15 s"),
 }
-_MODELS: dict[str, Any] = vars(schemas) | vars(schemas_people) | vars(schemas_ratings)
+_MODELS: dict[str, Any] = (
+    vars(schemas) | vars(schemas_people) | vars(schemas_letters) | vars(schemas_ratings)
+)
 _SCHEMA = {"$ref": "#/components/schemas/ProblemAnswer"}
 
 
 def _example(status: int) -> dict[str, Any]:
     name, detail = _EXAMPLES[status]
     errors = [_WRONG_LIMIT] if status == 422 else []
-    problem = Problem(status, name, detail, errors)
+    available = ("application/json", "text/csv") if status == 406 else ()
+    problem = Problem(status, name, detail, errors, available=available)
     return body(problem, "/api/v1/alerts/12")
 
 
@@ -58,8 +63,18 @@ def problems(*statuses: int) -> Responses:
     }
 
 
-READ = problems(401, 503)
-"""What can go wrong with any read."""
+READ: Responses = {
+    304: {"description": "It says the same as the answer whose ETag `If-None-Match` names."},
+    **problems(401, 503),
+}
+"""What any read may answer beside what was asked for."""
+
+
+def or_csv(example: str) -> Responses:
+    """Return how a read is documented that gives its rows as CSV, too."""
+    as_csv = {"text/csv": {"schema": {"type": "string"}, "example": example}}
+    return READ | problems(406) | {200: {"description": "As asked for.", "content": as_csv}}
+
 
 WRITE = problems(401, 403, 413, 422, 503)
 """What can go wrong with any change."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,6 +45,47 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+class NotModified:
+    """Answer 304 where a reader names the tag of what it would be given (RFC 9110, 13.1.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        known = ",".join(Headers(scope=scope).getlist("if-none-match"))
+        is_known = False
+
+        async def send_news(message: Message) -> None:
+            nonlocal is_known
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if scope["method"] != "GET":
+                    # What a change answers with is no version of anything.
+                    del headers["etag"]
+                elif is_known := _names(known, headers.get("etag")):
+                    message["status"] = 304
+                    del headers["content-length"]
+                    del headers["content-type"]
+            elif is_known:
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app(scope, receive, send_news)
+
+
+def _names(known: str, tag: str | None) -> bool:
+    """Return whether an If-None-Match names a tag, by the weak comparison."""
+    if not known or tag is None:
+        return False
+    opaque = tag.removeprefix("W/")
+    names = (name.strip() for name in known.split(","))
+    return any(name == "*" or name.removeprefix("W/") == opaque for name in names)
+
+
 class BodyLimit:
     """Refuse a body above `MAX_BODY_BYTES` with 413, whatever length it announced."""
 
@@ -67,15 +108,15 @@ class BodyLimit:
 
 
 class HeadAsGet:
-    """Answer HEAD like GET; the server leaves the body out. Not where an answer never ends."""
+    """Answer HEAD like GET; the server leaves the body out. Not where an answer may never end."""
 
-    def __init__(self, app: ASGIApp, never_ending: str) -> None:
+    def __init__(self, app: ASGIApp, not_at: tuple[str, ...]) -> None:
         self._app = app
-        self._never_ending = never_ending
+        self._not_at = not_at
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope.get("method") == "HEAD" and scope["path"] != self._never_ending:
+        if scope.get("method") == "HEAD" and not scope["path"].startswith(self._not_at):
             scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send)
 

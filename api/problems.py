@@ -41,6 +41,8 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
         Of a 422: the parameters that are wrong, each ``{"in", "name", "value", "problem"}``.
     headers
         Added to the answer.
+    available
+        Of a 406: the media types there are.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
         detail: str,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
+        available: Sequence[str] = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -57,6 +60,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
+        self.available = available
 
 
 EXPECTED: tuple[type[Exception], ...] = (
@@ -97,7 +101,11 @@ def body(problem: Problem, path: str) -> dict[str, Any]:
         "detail": problem.detail,
         "instance": path,
     }
-    return said | ({"errors": list(problem.errors)} if problem.errors else {})
+    if problem.errors:
+        said["errors"] = list(problem.errors)
+    if problem.available:
+        said["available"] = list(problem.available)
+    return said
 
 
 def answer(problem: Problem, path: str) -> Response:
@@ -134,7 +142,19 @@ def of(error: Exception) -> Problem:
 
 
 async def _answer_known(request: Request, error: Exception) -> Response:
-    return answer(of(error), request.url.path)
+    problem = of(error)
+    if problem.status == 405:
+        # Each of an address's methods is a route of its own, and the framework names the first.
+        named = problem.headers.get("Allow", "")
+        problem.headers = {"Allow": ", ".join(_methods(request, named))}
+    return answer(problem, request.url.path)
+
+
+def _methods(request: Request, named: str) -> list[str]:
+    """Return the methods that the address of a request takes; `named` is the framework's word."""
+    path = getattr(request.scope.get("route"), "path", "")
+    documented = request.app.openapi()["paths"].get(path, {})
+    return sorted({method.upper() for method in documented} | set(filter(None, named.split(", "))))
 
 
 async def _answer_unexpected(request: Request, _error: Exception) -> Response:

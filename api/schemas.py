@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _FORBID = ConfigDict(extra="forbid")
 _TIME = "2026-11-21T20:00:00Z"
@@ -22,6 +22,9 @@ Flag = Annotated[
 VolumeUncertainty = Annotated[
     float | None,
     Field(description="Standard uncertainty (k = 1); null where no rating derives the flow."),
+]
+Next = Annotated[
+    str | None, Field(description="`cursor` of the next page; null: this is the last one.")
 ]
 AlertState = Literal["pending", "firing", "resolved"]
 
@@ -148,6 +151,7 @@ class ProblemAnswer(BaseModel):
     detail: str
     instance: str
     errors: list[InvalidValue] = []
+    available: Annotated[list[str], Field(description="Of a 406: the media types there are.")] = []
 
 
 class NormAnswer(BaseModel):
@@ -315,15 +319,17 @@ class AlertDetail(AlertAnswer):
 class Alerts(BaseModel):
     """Alerts, newest first."""
 
-    model_config = _shape(alerts=[_ALERT])
+    model_config = _shape(alerts=[_ALERT], next=None)
     alerts: list[AlertAnswer]
+    next: Next
 
 
 class Messages(BaseModel):
     """Messages, newest first."""
 
-    model_config = _shape(messages=[_MESSAGE])
+    model_config = _shape(messages=[_MESSAGE], next=None)
     messages: list[MessageAnswer]
+    next: Next
 
 
 class KahrizAnswer(BaseModel):
@@ -548,6 +554,7 @@ class Observations(BaseModel):
                     "end": "2026-11-22T00:00:00Z",
                     "n": 2,
                     "downsampled": False,
+                    "next": None,
                     "time": ["2026-11-21T00:00:00Z", "2026-11-21T00:05:00Z"],
                     "discharge_lps": [2.41, 2.4],
                     "quality": [1, 1],
@@ -562,6 +569,7 @@ class Observations(BaseModel):
     end: Time
     n: Annotated[int, Field(description="Observations in the interval before downsampling.")]
     downsampled: bool
+    next: Next
     time: list[Time]
     quality: list[Flag]
 
@@ -674,17 +682,19 @@ class HealthAnswer(BaseModel):
     checks: list[CheckAnswer]
 
 
+def _named(text: str) -> str:
+    # Counted before it is stripped: the document says how long it may be, and knows no stripping.
+    if not (kept := text.strip()):
+        raise ValueError("nothing but white space")
+    return kept
+
+
 # No control characters: PostgreSQL takes no NUL, and a log no second line.
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"
-    ),
+    str, Field(min_length=1, max_length=100, pattern=_ONE_LINE), AfterValidator(_named)
 ]
-Note = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
-]
+Note = Annotated[str, Field(max_length=200, pattern=_ONE_LINE), AfterValidator(str.strip)]
 
 
 class Acknowledgement(BaseModel):

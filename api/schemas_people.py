@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.instants import Instant
-from api.schemas import Name, Note, Time
+from api.schemas import Name, Next, Note, Time
 from kahriz.alert.answer import LITRES, MOST_TRIALS, SECONDS
 from kahriz.detect import Kind
 
@@ -247,8 +247,9 @@ class GaugingAnswer(BaseModel):
 class Gaugings(BaseModel):
     """Gaugings, the newest first."""
 
-    model_config = _shape(gaugings=[_GAUGING])
+    model_config = _shape(gaugings=[_GAUGING], next=None)
     gaugings: list[GaugingAnswer]
+    next: Next
 
 
 class NewGauging(BaseModel):
@@ -304,8 +305,9 @@ class InboundText(BaseModel):
 class Inbox(BaseModel):
     """What people sent, the newest first."""
 
-    model_config = _shape(texts=[_INBOUND])
+    model_config = _shape(texts=[_INBOUND], next=None)
     texts: list[InboundText]
+    next: Next
 
 
 class AuditEntry(BaseModel):
@@ -331,9 +333,11 @@ class AuditLog(BaseModel):
                 "what": "silence.end",
                 "detail": {"silence": 2, "kahriz": "agh-dere", "kind": None},
             }
-        ]
+        ],
+        next=None,
     )
     entries: list[AuditEntry]
+    next: Next
 
 
 class Counts(BaseModel):

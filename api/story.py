@@ -10,7 +10,6 @@ from kahriz.book import alerts
 from kahriz.book.alerts import Alert, AlertEvent
 from kahriz.book.messages import OutboxMessage
 
-_MINUTE_MS = 60_000
 _UNTOLD = ("failed", "expired", "unknown")
 
 
@@ -43,11 +42,11 @@ def response(row: Alert, texts: Sequence[OutboxMessage]) -> Shape:
     """Return the minutes from when an alert fired until each answer; null: not yet, or never."""
     first = [text for text in texts if text.reason != "resolved"]
     return {
-        "told_min": _minutes(row, _first(text.sent_at_ms for text in first)),
-        "delivered_min": _minutes(row, _first(text.delivered_at_ms for text in first)),
-        "acknowledged_min": _minutes(row, row.acknowledged_at_ms),
-        "on_site_min": _minutes(row, row.on_site_at_ms),
-        "resolved_min": _minutes(row, row.resolved_at_ms),
+        "told_min": row.minutes_until(_first(text.sent_at_ms for text in first)),
+        "delivered_min": row.minutes_until(_first(text.delivered_at_ms for text in first)),
+        "acknowledged_min": row.minutes_until(row.acknowledged_at_ms),
+        "on_site_min": row.minutes_until(row.on_site_at_ms),
+        "resolved_min": row.minutes_until(row.resolved_at_ms),
     }
 
 
@@ -83,10 +82,3 @@ def _of_text(text: OutboxMessage, at_ms: int, what: str, detail: str) -> Shape:
 
 def _first(instants: Iterator[int | None]) -> int | None:
     return min((at for at in instants if at is not None), default=None)
-
-
-def _minutes(row: Alert, at_ms: int | None) -> float | None:
-    if row.fired_at_ms is None or at_ms is None:
-        return None
-    # Somebody may have taken it on while it was only watched.
-    return round(max(0, at_ms - row.fired_at_ms) / _MINUTE_MS, 1)

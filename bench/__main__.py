@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import detection, durable, intake_rows, nodered, storage, water
+from bench import detection, durable, intake_rows, nodered, serving, storage, water
 from bench.intake import Intake
 from bench.result import Result, save, show
 from tests import servers
@@ -15,6 +15,7 @@ NAMES = (
     *durable.NAMES,
     water.NAME,
     *storage.NAMES,
+    *serving.NAMES,
     *detection.NAMES,
 )
 _BESIDE_NODE_RED = "_vs_nodered"
@@ -36,6 +37,7 @@ def run(wanted: set[str], rounds: int) -> list[Result]:
         if water.NAME in wanted:
             results.append(water.row(url, _say, rounds=max(rounds, 5)))
         results += storage.rows(url, _say, wanted, rounds)
+        results += serving.rows(url, _say, wanted, rounds)
     results += detection.rows(_say, wanted, rounds)
     return sorted(results, key=lambda result: NAMES.index(result.name))
 

@@ -46,6 +46,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "notify": (),
     "alert": ("codec", "quality", "rating", "store", "book", "stats", "detect", "notify"),
     "deploy": (),
+    "export": ("store", "book", "stats"),
 }
 SIMULATOR_SEES = ("codec", "rating", *BASE)
 
@@ -60,7 +61,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("kahriz/book/*", "kahriz/notify/gammu_sql.py"),
     "alembic": ("kahriz/book/*",),
     "amqtt": ("kahriz/cli/*",),
-    "pyarrow": ("kahriz/cli/export_files.py",),
+    "pyarrow": ("kahriz/export/parquet.py",),
     "typer": ("kahriz/cli/*", "firmware_sim/commands.py"),
     "rich": ("kahriz/cli/*", "firmware_sim/progress.py"),
 }

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
 
 from api import shapes, story
-from api.answers import JSONAnswer
+from api.answers import CSVAnswer, JSONAnswer, csv_of_rows
 from api.auth import Caller, Reader, Writer
 from api.deps import Service, ServiceDep
-from api.documented import READ, WRITE, problems
+from api.documented import READ, WRITE, or_csv, problems
+from api.negotiation import CSV, JsonOrCsv
+from api.paging import Paged, cut, link, place
 from api.reads import Connection
 from api.routes import PREFIX
 from api.routes.messages import MAX_ID, with_alerts
@@ -24,31 +26,44 @@ from kahriz.book.alerts import Alert
 router = APIRouter(prefix=PREFIX, tags=["alerts"])
 
 _MESSAGES_SHOWN = 1000
+_AS_CSV = (
+    "id,code,kahriz,kind,key,audience,state,since\r\n12,K7,agh-dere,blockage,,committee,firing,"
+)
+_AS_CSV += "2026-11-22T03:10:00Z\r\n"
 
 Saying = Callable[[Connection, int, str, datetime], Alert]
 Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[12])]
 
 
-class AlertsQuery(BaseModel):
+class AlertsQuery(Paged):
     """Which alerts."""
 
-    model_config = ConfigDict(extra="forbid")
     state: AlertState | None = Field(None, examples=["firing"])
     kahriz: str | None = Field(None, description="Its id.", examples=["agh-dere"])
-    limit: int = Field(100, ge=1, le=1000, examples=[100])
 
 
-@router.get("/alerts", response_model=Alerts, responses=READ | problems(404, 422))
+@router.get("/alerts", response_model=Alerts, responses=or_csv(_AS_CSV) | problems(404, 422))
 async def list_alerts(
-    query: Annotated[AlertsQuery, Query()], service: ServiceDep, _: Reader
-) -> JSONAnswer:
-    """Return alerts, the newest trouble first."""
+    query: Annotated[AlertsQuery, Query()],
+    request: Request,
+    service: ServiceDep,
+    kind: JsonOrCsv,
+    _: Reader,
+) -> Response:
+    """Return alerts, the newest trouble first, page by page."""
     if query.kahriz is not None:
         service.registry.find(query.kahriz)
-    rows = await service.reads.book(
-        lambda book: alerts.list_alerts(book, query.state, query.kahriz, query.limit)
+    at = place(query.cursor, 2, "alerts", query.state, query.kahriz)
+    more = query.limit + 1
+    found = await service.reads.book(
+        lambda book: alerts.list_alerts(book, query.state, query.kahriz, more, at.pair)
     )
-    return JSONAnswer({"alerts": [shapes.alert(row) for row in rows]})
+    rows, following = cut(found, query.limit, at, lambda row: (row.since_ms, row.id))
+    shown = [shapes.alert(row) for row in rows]
+    headers = {"Vary": "Accept", **link(request, following)}
+    if kind == CSV:
+        return CSVAnswer(csv_of_rows(list(AlertAnswer.model_fields), shown), headers)
+    return JSONAnswer({"alerts": shown, "next": following}, headers=headers)
 
 
 @router.get("/alerts/{id}", response_model=AlertDetail, responses=READ | problems(404, 422))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Annotated
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
 
 from api import shapes_people as shapes
 from api.answers import JSONAnswer
 from api.auth import Reader, Writer
 from api.deps import ServiceDep
 from api.documented import READ, WRITE, problems
+from api.paging import Paged, cut, link, place
 from api.problems import invalid_parameter
 from api.ratings import find_site
 from api.reads import Connection
@@ -21,30 +22,31 @@ from api.schemas_people import GaugingAnswer, Gaugings, NewGauging
 from kahriz.alert.beside import beside
 from kahriz.book import audit, gaugings
 from kahriz.book.gaugings import Gauging
-from kahriz.clock import iso
+from kahriz.clock import iso, to_ms
 
 router = APIRouter(prefix=PREFIX, tags=["people"])
 
 
-class GaugingsQuery(BaseModel):
+class GaugingsQuery(Paged):
     """Which gaugings."""
 
-    model_config = ConfigDict(extra="forbid")
     site: str | None = Field(None, description="Only of this one.", examples=["agh-dere.outlet"])
-    limit: int = Field(100, ge=1, le=1000, examples=[100])
 
 
 @router.get("/gaugings", response_model=Gaugings, responses=READ | problems(404, 422))
 async def list_gaugings(
-    query: Annotated[GaugingsQuery, Query()], service: ServiceDep, _: Reader
+    query: Annotated[GaugingsQuery, Query()], request: Request, service: ServiceDep, _: Reader
 ) -> JSONAnswer:
-    """Return flows measured by hand, the newest first."""
+    """Return flows measured by hand, the newest first, page by page."""
     if query.site is not None:
         find_site(service.registry, query.site)
+    at = place(query.cursor, 2, "gaugings", query.site)
     found = await service.reads.book(
-        lambda book: gaugings.list_gaugings(book, query.site, query.limit)
+        lambda book: gaugings.list_gaugings(book, query.site, query.limit + 1, at.pair)
     )
-    return JSONAnswer({"gaugings": [shapes.gauging(each) for each in found]})
+    rows, following = cut(found, query.limit, at, lambda each: (to_ms(each.at), each.id))
+    said = {"gaugings": [shapes.gauging(each) for each in rows], "next": following}
+    return JSONAnswer(said, headers=link(request, following))
 
 
 @router.post(

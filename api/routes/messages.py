@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import shapes
@@ -16,6 +15,7 @@ from api.auth import Reader
 from api.deps import Service, ServiceDep
 from api.documented import READ, problems
 from api.months import Month, bounds, month_of, summary
+from api.paging import Paged, cut, link, place
 from api.reads import Connection
 from api.routes import PREFIX
 from api.schemas import Messages
@@ -29,14 +29,12 @@ MAX_ID = 2**63 - 1
 """The largest id a row can have."""
 
 
-class MessagesQuery(BaseModel):
+class MessagesQuery(Paged):
     """Which messages."""
 
-    model_config = ConfigDict(extra="forbid")
     alert: int | None = Field(None, ge=1, le=MAX_ID, description="Only of this one.", examples=[12])
     kahriz: str | None = Field(None, description="Only of this one.", examples=["agh-dere"])
     month: Month | None = Field(None, description="Only of this local month.")
-    limit: int = Field(100, ge=1, le=1000, examples=[100])
 
 
 class MonthQuery(BaseModel):
@@ -48,15 +46,24 @@ class MonthQuery(BaseModel):
 
 @router.get("/messages", response_model=Messages, responses=READ | problems(404, 422))
 async def list_messages(
-    query: Annotated[MessagesQuery, Query()], service: ServiceDep, _: Reader
+    query: Annotated[MessagesQuery, Query()], request: Request, service: ServiceDep, _: Reader
 ) -> JSONAnswer:
-    """Return messages, the newest first; the middle of every address is masked."""
+    """Return messages, the newest first, page by page; the middle of every address is masked."""
     zone = _zone(service, query.kahriz)
     between = None if query.month is None else bounds(query.month, zone)
-    rows = await service.reads.book(
-        lambda book: list_shapes(book, query.alert, query.limit, query.kahriz, between)
-    )
-    return JSONAnswer({"messages": rows})
+    at = place(query.cursor, 2, "messages", query.alert, query.kahriz, query.month)
+
+    def read(book: Connection) -> tuple[list[shapes.Shape], str | None]:
+        if query.alert is not None:
+            alerts.find(book, query.alert)
+        more = query.limit + 1
+        found = messages.list_messages(book, query.alert, more, query.kahriz, between, at.pair)
+        rows, following = cut(found, query.limit, at, lambda row: (row.created_at_ms, row.id))
+        return with_alerts(book, rows), following
+
+    shown, following = await service.reads.book(read)
+    headers = link(request, following)
+    return JSONAnswer({"messages": shown, "next": following}, headers=headers)
 
 
 @router.get("/messages/summary", response_model=MonthOfMessages, responses=READ | problems(422))
@@ -71,19 +78,6 @@ async def month_of_messages(
             lambda book: summary(book, service.registry, month, notify, is_whole=is_whole)
         )
     )
-
-
-def list_shapes(
-    book: Connection,
-    alert: int | None,
-    limit: int,
-    kahriz: str | None = None,
-    between: tuple[datetime, datetime] | None = None,
-) -> list[shapes.Shape]:
-    """Return messages with what their alerts say, newest first; NotFoundError: no such alert."""
-    if alert is not None:
-        alerts.find(book, alert)
-    return with_alerts(book, messages.list_messages(book, alert, limit, kahriz, between))
 
 
 def with_alerts(book: Connection, rows: Sequence[OutboxMessage]) -> list[shapes.Shape]:

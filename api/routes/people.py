@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
 
 from api import shapes_people as shapes
 from api.answers import JSONAnswer
 from api.auth import Reader, Writer
 from api.deps import ServiceDep
 from api.documented import READ, problems
+from api.paging import Paged, cut, link, place
 from api.routes import PREFIX
 from api.routes.messages import MAX_ID
 from api.schemas_people import AuditLog, Previews
@@ -24,23 +25,23 @@ router = APIRouter(prefix=PREFIX, tags=["people"])
 Kahriz = Annotated[str, Path(max_length=40, examples=["agh-dere"])]
 
 
-class AuditQuery(BaseModel):
+class AuditQuery(Paged):
     """Which entries."""
 
-    model_config = ConfigDict(extra="forbid")
     before: int | None = Field(None, ge=1, le=MAX_ID, description="Only older ones.", examples=[9])
-    limit: int = Field(100, ge=1, le=1000, examples=[100])
 
 
 @router.get("/audit", response_model=AuditLog, responses=READ | problems(403, 422))
 async def audit_log(
-    query: Annotated[AuditQuery, Query()], service: ServiceDep, _: Writer
+    query: Annotated[AuditQuery, Query()], request: Request, service: ServiceDep, _: Writer
 ) -> JSONAnswer:
     """Return who did what, the newest first; it holds numbers, so it needs write scope."""
-    found = await service.reads.book(
-        lambda book: audit.list_entries(book, query.limit, query.before)
-    )
-    return JSONAnswer({"entries": [shapes.entry(each) for each in found]})
+    at = place(query.cursor, 1, "audit", query.before)
+    before = query.before if at.one is None else at.one
+    found = await service.reads.book(lambda book: audit.list_entries(book, query.limit + 1, before))
+    rows, following = cut(found, query.limit, at, lambda entry: (entry.id,))
+    said = {"entries": [shapes.entry(each) for each in rows], "next": following}
+    return JSONAnswer(said, headers=link(request, following))
 
 
 @router.get("/kahrizes/{id}/texts", response_model=Previews, responses=READ | problems(404, 422))

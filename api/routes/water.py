@@ -5,22 +5,26 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import shapes, water
-from api.answers import JSONAnswer
+from api.answers import CSVAnswer, JSONAnswer, csv_of_rows
 from api.auth import Reader
 from api.deps import ServiceDep
-from api.documented import READ, problems
+from api.documented import READ, or_csv, problems
 from api.instants import LONGEST, Instant, interval
+from api.negotiation import CSV, JsonOrCsv
 from api.routes import PREFIX
-from api.schemas import Summary, Water
+from api.schemas import Summary, Water, WaterRow
 from kahriz.clock import iso
 from kahriz.sites import Kahriz
 from kahriz.stats.delivered import COMPLETENESS_LIMIT
 
 router = APIRouter(prefix=PREFIX, tags=["water"])
+
+_AS_CSV = "start,end,label,volume_m3,lpcd\r\n2026-11-20T20:00:00Z,2026-11-21T20:00:00Z,2026-11-21,"
+_AS_CSV += "207.1,82.8\r\n"
 
 LONGEST_BY_HOUR = timedelta(days=366)
 _USUAL_DAYS = 30
@@ -45,10 +49,12 @@ class WaterQuery(BaseModel):
     )
 
 
-@router.get("/kahrizes/{id}/water", response_model=Water, responses=READ | problems(404, 422))
+@router.get(
+    "/kahrizes/{id}/water", response_model=Water, responses=or_csv(_AS_CSV) | problems(404, 422)
+)
 async def water_delivered(
-    id: Id, query: Annotated[WaterQuery, Query()], service: ServiceDep, _: Reader
-) -> JSONAnswer:
+    id: Id, query: Annotated[WaterQuery, Query()], service: ServiceDep, kind: JsonOrCsv, _: Reader
+) -> Response:
     """Return the water a kahriz delivered by hour, local day or local month, in time order.
 
     Rows that begin in [start, end), of months those it touches; an interval nothing is known of
@@ -62,6 +68,9 @@ async def water_delivered(
     rows = await service.reads.book(
         lambda book: water.rows(book, kahriz, query.by, start, end, now, query.modified_since)
     )
+    headers = {"Vary": "Accept"}
+    if kind == CSV:
+        return CSVAnswer(csv_of_rows(list(WaterRow.model_fields), rows), headers)
     return JSONAnswer(
         {
             "kahriz": kahriz.id,
@@ -73,7 +82,8 @@ async def water_delivered(
             "completeness_limit": COMPLETENESS_LIMIT,
             "as_of": iso(now - SETTLES_IN),
             "rows": rows,
-        }
+        },
+        headers=headers,
     )
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, tuple_, update
 
 from kahriz.book.tables import alert, alert_event
 from kahriz.clock import to_ms
@@ -19,8 +19,13 @@ from kahriz.errors import NotFoundError
 
 OPEN = ("pending", "firing")
 
+_MINUTE_MS = 60_000
+
 _CODES = 99
 """Codes go round K1 ... K99, so that a resolved alert's code is not soon another's."""
+
+# Else it was dropped before anybody was told.
+_is_believed = (alert.c.state != "resolved") | alert.c.fired_at_ms.is_not(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,13 @@ class Alert:
     false_alarm_by: str | None = None
     ended_as: str | None = None
     end_lps: float | None = None
+
+    def minutes_until(self, at_ms: int | None) -> float | None:
+        """Return the minutes from when it fired until an instant; None: one of both never was."""
+        if self.fired_at_ms is None or at_ms is None:
+            return None
+        # Somebody may have taken it on while it was only watched.
+        return round(max(0, at_ms - self.fired_at_ms) / _MINUTE_MS, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,7 @@ def list_alerts(
     state: str | Sequence[str] | None = None,
     kahriz: str | None = None,
     limit: int = 100,
+    after: tuple[int, int] | None = None,
 ) -> list[Alert]:
     """Return alerts, the newest trouble first; not those dropped before they were believed.
 
@@ -100,13 +113,47 @@ def list_alerts(
         Only this kahriz; None: all.
     limit
         At most so many; >= 0.
+    after
+        (``since_ms``, ``id``) of an alert: only those that stand behind it.
     """
     query = select(alert).order_by(alert.c.since_ms.desc(), alert.c.id.desc()).limit(limit)
-    query = query.where((alert.c.state != "resolved") | alert.c.fired_at_ms.is_not(None))
+    query = query.where(_is_believed)
     if state is not None:
         query = query.where(alert.c.state.in_([state] if isinstance(state, str) else list(state)))
     if kahriz is not None:
         query = query.where(alert.c.kahriz == kahriz)
+    if after is not None:
+        query = query.where(tuple_(alert.c.since_ms, alert.c.id) < after)
+    return [_alert(row) for row in connection.execute(query).mappings()]
+
+
+def page(
+    connection: Connection,
+    after: int,
+    kahrizes: Sequence[str],
+    between_ms: tuple[int, int],
+    most: int,
+) -> list[Alert]:
+    """Return alerts by id, from the one behind `after` on; what was never believed is left out.
+
+    Parameters
+    ----------
+    connection
+        The book.
+    after
+        An id; 0: from the first.
+    kahrizes
+        Only of these; none: of all.
+    between_ms
+        Only those whose trouble began in [start, end).
+    most
+        At most so many.
+    """
+    c = alert.c
+    query = select(alert).where(c.id > after).order_by(c.id).limit(most).where(_is_believed)
+    query = query.where(c.since_ms >= between_ms[0], c.since_ms < between_ms[1])
+    if kahrizes:
+        query = query.where(c.kahriz.in_(kahrizes))
     return [_alert(row) for row in connection.execute(query).mappings()]
 
 

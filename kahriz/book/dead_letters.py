@@ -65,6 +65,20 @@ class KeptLetter:
         return len(self.payload) == self.size
 
 
+@dataclass(frozen=True, slots=True)
+class ListedLetter:
+    """What a list says of a letter: everything but the payload."""
+
+    id: int
+    received_at_ms: int
+    topic: str
+    device: str | None
+    kind: str | None
+    reason: str
+    size: int
+    times: int
+
+
 _COLUMNS = [dead_letter.c[f.name] for f in fields(KeptLetter)]
 
 
@@ -187,6 +201,37 @@ def chosen(
     if since_ms is not None:
         query = query.where(dead_letter.c.received_at_ms >= since_ms)
     return [_letter(row) for row in connection.execute(query.limit(limit))]
+
+
+def listed(
+    connection: Connection,
+    device: str | None = None,
+    kind: str | None = None,
+    limit: int = 100,
+    older_than: int | None = None,
+) -> list[ListedLetter]:
+    """Return letters without their payloads, the last to be new first.
+
+    Parameters
+    ----------
+    connection
+        The book.
+    device, kind
+        Only this device's, only of this kind of reason; None: all.
+    limit
+        At most so many.
+    older_than
+        An id: only letters that were there before it.
+    """
+    columns = [dead_letter.c[f.name] for f in fields(ListedLetter)]
+    query = select(*columns).order_by(dead_letter.c.id.desc()).limit(limit)
+    if device is not None:
+        query = query.where(dead_letter.c.device == device)
+    if kind is not None:
+        query = query.where(dead_letter.c.kind == kind)
+    if older_than is not None:
+        query = query.where(dead_letter.c.id < older_than)
+    return [ListedLetter(*row) for row in connection.execute(query)]
 
 
 def newest(connection: Connection, limit: int) -> list[KeptLetter]:

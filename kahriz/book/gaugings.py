@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, tuple_
 
 from kahriz.book.tables import gauging
 from kahriz.clock import from_ms, to_ms
@@ -101,12 +101,17 @@ def add(
 
 
 def list_gaugings(
-    connection: Connection, site: str | None = None, limit: int = 100
+    connection: Connection,
+    site: str | None = None,
+    limit: int = 100,
+    after: tuple[int, int] | None = None,
 ) -> list[Gauging]:
-    """Return gaugings of a site, or of every one, the newest first."""
+    """Return gaugings of a site, or of every one, the newest first; those behind (ms, id) only."""
     query = select(gauging).order_by(gauging.c.at_ms.desc(), gauging.c.id.desc()).limit(limit)
     if site is not None:
         query = query.where(gauging.c.site == site)
+    if after is not None:
+        query = query.where(tuple_(gauging.c.at_ms, gauging.c.id) < after)
     return [_gauging(row) for row in connection.execute(query)]
 
 

@@ -133,14 +133,21 @@ def before(connection: Connection, one: Inbound) -> Inbound | None:
 
 
 def list_inbound(
-    connection: Connection, *, state: str | None = None, kahriz: str | None = None, limit: int = 100
+    connection: Connection,
+    *,
+    state: str | None = None,
+    kahriz: str | None = None,
+    limit: int = 100,
+    older_than: int | None = None,
 ) -> list[Inbound]:
-    """Return texts, the newest first; only those in a state, or about a kahriz."""
+    """Return texts, the newest first; only in a state, about a kahriz, older than that of an id."""
     query = select(inbound).order_by(inbound.c.id.desc()).limit(limit)
     if state is not None:
         query = query.where(inbound.c.state == state)
     if kahriz is not None:
         query = query.where(inbound.c.kahriz == kahriz)
+    if older_than is not None:
+        query = query.where(inbound.c.id < older_than)
     return [_inbound(row) for row in connection.execute(query)]
 
 

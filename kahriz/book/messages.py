@@ -14,12 +14,12 @@ A row is claimed conditionally, so two senders never hand over the same text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, tuple_, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kahriz.book.tables import message, notified
@@ -83,6 +83,7 @@ def list_messages(
     limit: int = 100,
     kahriz: str | None = None,
     between: tuple[datetime, datetime] | None = None,
+    after: tuple[int, int] | None = None,
 ) -> list[OutboxMessage]:
     """Return texts, the newest first.
 
@@ -98,6 +99,8 @@ def list_messages(
         Only those of this one.
     between
         Only those written in [start, end).
+    after
+        (``created_at_ms``, ``id``) of a text: only those that stand behind it.
     """
     c = message.c
     query = select(message).order_by(c.created_at_ms.desc(), c.id.desc())
@@ -109,8 +112,33 @@ def list_messages(
     if between is not None:
         start, end = between
         query = query.where(c.created_at_ms >= to_ms(start), c.created_at_ms < to_ms(end))
+    if after is not None:
+        query = query.where(tuple_(c.created_at_ms, c.id) < after)
     rows = connection.execute(query.limit(limit)).mappings()
     return [OutboxMessage(**row) for row in rows]
+
+
+def first_reached(
+    connection: Connection, alerts: Sequence[int]
+) -> dict[int, tuple[int | None, int | None]]:
+    """Return when the first text that told of each alert was taken, and when one arrived [ms].
+
+    Also one that told of many; not those that said it was over. At most 500 alerts at once.
+    """
+    c = message.c
+    of_one = select(c.alert_id.label("about"), c.sent_at_ms, c.delivered_at_ms, c.reason)
+    of_many = select(notified.c.alert_id, c.sent_at_ms, c.delivered_at_ms, c.reason).join(
+        notified, notified.c.message_id == c.id
+    )
+    told = union_all(
+        of_one.where(c.alert_id.in_(alerts)), of_many.where(notified.c.alert_id.in_(alerts))
+    ).subquery()
+    query = (
+        select(told.c.about, func.min(told.c.sent_at_ms), func.min(told.c.delivered_at_ms))
+        .where(told.c.reason != "resolved")
+        .group_by(told.c.about)
+    )
+    return {about: (sent, arrived) for about, sent, arrived in connection.execute(query)}
 
 
 def key_of(alert: int, address: str, reason: str, step: int = 0) -> str:

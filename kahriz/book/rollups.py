@@ -170,6 +170,19 @@ def rows(
     return [Rollup._make(row) for row in _rows(connection, datastream, period, start_ms, end_ms)]
 
 
+def first_rows(
+    connection: Connection,
+    datastream: DatastreamId,
+    period: Period,
+    start_ms: int,
+    end_ms: int,
+    most: int,
+) -> list[Rollup]:
+    """Return the first `most` of what `rows` would: a history page by page."""
+    given = {"of": datastream, "by": period, "since": start_ms, "until": end_ms}
+    return [Rollup._make(row) for row in connection.execute(_SELECT.limit(most), given)]
+
+
 def rows_of_many(
     connection: Connection,
     datastreams: Collection[DatastreamId],

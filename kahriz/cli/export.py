@@ -1,31 +1,49 @@
-"""`kahriz export`: every observation out of any store, as CSV or Parquet."""
+"""`kahriz export`: everything the service knows, as CSV or Parquet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from kahriz.cli.export_files import Format, table
+from kahriz.book import Book
+from kahriz.cli.demo_clock import clock_beside_a_demo
+from kahriz.cli.opened import instant
 from kahriz.clock import iso
-from kahriz.observations import DatastreamId, Observation, Series
+from kahriz.errors import NotFoundError
+from kahriz.export import TABLES, Dialect, Format, Source, Table, Wanted, written
+from kahriz.export.table import Part
+from kahriz.export.water import BY
 from kahriz.settings import load_settings
-from kahriz.store import Store, open_store
+from kahriz.sites import load_registry
+from kahriz.stats.delivered import Period
+from kahriz.store import open_store
 
-_FIRST = datetime.min.replace(tzinfo=UTC)
-_LAST = datetime.max.replace(tzinfo=UTC)
-# Before there were sensors that send: asked for at once. Then quarter by quarter, so that the
-# memory it takes does not grow with the history.
-_SENSORS_SEND = datetime(2000, 1, 1, tzinfo=UTC)
-_AT_ONCE = timedelta(days=92)
-_MILLISECOND = timedelta(milliseconds=1)
+
+class What(StrEnum):
+    """Which table."""
+
+    OBSERVATIONS = "observations"
+    WATER = "water"
+    ALERTS = "alerts"
+    DATASTREAMS = "datastreams"
+    EVERYTHING = "everything"
+
+
+class Delimiter(StrEnum):
+    """What stands between two cells."""
+
+    COMMA = "comma"
+    SEMICOLON = "semicolon"
 
 
 def register(app: typer.Typer) -> None:
@@ -35,8 +53,11 @@ def register(app: typer.Typer) -> None:
 
 def export(
     to: Annotated[
-        Path | None, typer.Argument(help="File to write, replaced whole; without: CSV to stdout.")
+        Path | None,
+        typer.Argument(help="File to write, replaced whole; of everything a folder; without: CSV."),
     ] = None,
+    what: Annotated[What, typer.Option(help="Which table.")] = What.OBSERVATIONS,
+    by: Annotated[str, typer.Option(help=f"Of water: {', '.join(BY)}.")] = "day",
     format: Annotated[
         Format | None, typer.Option(help="Without: parquet for a name in .parquet, else csv.")
     ] = None,
@@ -46,35 +67,112 @@ def export(
     end: Annotated[str | None, typer.Option(help="The instant that is no longer part.")] = None,
     kahriz: Annotated[list[str] | None, typer.Option(help="Only this kahriz; repeatable.")] = None,
     datastream: Annotated[
-        list[str] | None, typer.Option(help="Only this datastream; repeatable.")
+        list[str] | None, typer.Option(help="Only this one's observations; repeatable.")
     ] = None,
+    delimiter: Annotated[
+        Delimiter, typer.Option(help="semicolon: decimal comma, for spreadsheets where 2,41 is.")
+    ] = Delimiter.COMMA,
+    bom: Annotated[bool, typer.Option(help="The mark by which Excel knows UTF-8.")] = True,
+    metadata: Annotated[bool, typer.Option(help="Lines with # that say what it is.")] = True,
 ) -> None:
-    """Write every observation: datastream, time (UTC), value in its own unit, QARTOD flag.
+    """Write what is measured, the water delivered, alerts and how people answered, what is where.
+
+    Instants are UTC, units stand in the file. The same as the API's /api/v1/export.
 
     Example: kahriz export 2026.parquet --start 2026-01-01 --end 2027-01-01 --kahriz agh-dere
     """
-    first = _FIRST if start is None else _instant(start, "--start")
-    last = None if end is None else _instant(end, "--end")
-    if last is not None and first >= last:
-        raise typer.BadParameter(f"{end!r} is not after {iso(first)}", param_hint="--end")
-    format = _format(to, format)
-    settings = load_settings()
-    token = settings.store.token.get_secret_value()
-    with closing(open_store(settings.store_url, token, read_only=True)) as store:
-        wanted = _wanted(store, kahriz or [], datastream or [])
-        n = 0
-        with table(to, format) as rows, _shown(len(wanted)) as show:
-            for done, newest in enumerate(wanted):
-                until = _later(newest.time, _MILLISECOND)
-                for series in _parts(store, newest.datastream, first, min(last or until, until)):
-                    rows.add(series)
-                    n += len(series)
-                    show(done, n)
+    dialect = Dialect(";" if delimiter is Delimiter.SEMICOLON else ",", bom, metadata)
+    format = _format(to, format, what)
+    with _source() as (source, wanted):
+        wanted = replace(
+            wanted,
+            start=instant(start, "--start"),
+            end=instant(end, "--end"),
+            kahrizes=tuple(kahriz or ()),
+            datastreams=tuple(datastream or ()),
+            by=_by(by),
+        )
+        _check(wanted, what)
+        if what is What.EVERYTHING:
+            assert to is not None
+            _everything(source, wanted, to, format, dialect)
+        else:
+            _one(source, wanted, what.value, to, format, dialect)
+
+
+def _everything(source: Source, wanted: Wanted, to: Path, format: Format, dialect: Dialect) -> None:
+    to.mkdir(exist_ok=True)
+    for name in TABLES:
+        for by in BY if name == What.WATER else (wanted.by,):
+            stem = f"{name}-{by}" if name == What.WATER else name
+            asked = replace(wanted, by=by)
+            _one(source, asked, name, to / f"{stem}.{format}", format, dialect)
+
+
+def _one(
+    source: Source,
+    wanted: Wanted,
+    name: str,
+    to: Path | None,
+    format: Format,
+    dialect: Dialect,
+) -> None:
+    table = _found(source, wanted, name)
+    n = 0
+    with _shown(table.name) as show, _opened(to) as file:
+
+        def counted() -> Iterator[Part]:
+            nonlocal n
+            for part in table.parts:
+                n += len(part[0])
+                show(n)
+                yield part
+
+        for piece in written(replace(table, parts=counted()), format, dialect):
+            file.write(piece)
     where = "" if to is None else f" to {to}"
-    typer.echo(f"{n} observations of {len(wanted)} datastreams written{where}", err=True)
+    typer.echo(f"{n} rows of {table.name} written{where}", err=True)
 
 
-def _format(to: Path | None, format: Format | None) -> Format:
+@contextmanager
+def _source() -> Iterator[tuple[Source, Wanted]]:
+    from api.exported import water_rows  # only this and the API itself need what a web server does
+
+    settings = load_settings()
+    registry = load_registry(settings.sites)
+    token = settings.store.token.get_secret_value()
+    store = open_store(settings.store_url, token, read_only=True)
+    book = Book(settings.book_url)
+    clock = clock_beside_a_demo(settings.data_dir) or settings.clock.clock()
+    try:
+        yield Source(registry, store, book, water_rows()), Wanted(clock())
+    finally:
+        store.close()
+        book.close()
+
+
+def _found(source: Source, wanted: Wanted, name: str) -> Table:
+    if name in (What.WATER, What.ALERTS):
+        source.book.migrate()
+    try:
+        return TABLES[name](source, wanted)
+    except NotFoundError as error:
+        known = {str(name) for name in source.store.latest()}
+        known |= {str(d.id) for d in source.registry.datastreams}
+        if error.kind == "kahriz":
+            known = {name.partition(".")[0] for name in known}
+        near = get_close_matches(error.id, sorted(known), 3, cutoff=0)
+        raise typer.BadParameter(
+            f"there is no {error.id!r}; the nearest are {', '.join(near)}",
+            param_hint=f"--{error.kind}",
+        ) from error
+
+
+def _format(to: Path | None, format: Format | None, what: What) -> Format:
+    if what is What.EVERYTHING:
+        if to is None or (to.exists() and not to.is_dir()) or not to.absolute().parent.is_dir():
+            raise typer.BadParameter(f"{str(to)!r} cannot be a folder here", param_hint="TO")
+        return format or Format.CSV
     if to is None:
         if format is Format.PARQUET:
             raise typer.BadParameter("Parquet needs the name of a file", param_hint="TO")
@@ -84,68 +182,43 @@ def _format(to: Path | None, format: Format | None) -> Format:
     return format or (Format.PARQUET if to.suffix == ".parquet" else Format.CSV)
 
 
-def _instant(text: str, option: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
+def _by(said: str) -> Period:
+    found = next((by for by in BY if by == said), None)
+    if found is None:
+        raise typer.BadParameter(f"{said!r} is none of {', '.join(BY)}", param_hint="--by")
+    return found
+
+
+def _check(wanted: Wanted, what: What) -> None:
+    if wanted.start and wanted.end and wanted.start >= wanted.end:
         raise typer.BadParameter(
-            f"{text!r} is no instant like 2026-11-22 or 2026-11-22T06:00:00Z", param_hint=option
-        ) from error
-    return instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)
-
-
-def _wanted(
-    store: Store, kahrizes: Collection[str], datastreams: Collection[str]
-) -> list[Observation]:
-    """Return the newest observation of every datastream that is asked for, by name."""
-    held = dict(store.latest())
-    _check(kahrizes, {_kahriz_of(name) for name in held}, "--kahriz")
-    _check(datastreams, set(held), "--datastream")
-    is_all = not kahrizes and not datastreams
-    return [
-        held[name]
-        for name in sorted(held)
-        if is_all or name in datastreams or _kahriz_of(name) in kahrizes
-    ]
-
-
-def _kahriz_of(datastream: DatastreamId) -> str:
-    return datastream.partition(".")[0]
-
-
-def _check(asked: Collection[str], held: Collection[str], option: str) -> None:
-    for name in asked:
-        if name not in held:
-            near = get_close_matches(name, sorted(held), 3, cutoff=0)
-            has = f"of its {len(held)} the nearest: {', '.join(near)}" if near else "it is empty"
-            raise typer.BadParameter(f"the store has no {name!r}; {has}", param_hint=option)
-
-
-def _parts(
-    store: Store, datastream: DatastreamId, start: datetime, end: datetime
-) -> Iterator[Series]:
-    """Yield what there is in [start, end), in order and in parts that fit into memory."""
-    while start < end:
-        until = min(end, max(_SENSORS_SEND, _later(start, _AT_ONCE)))
-        if len(series := store.series(datastream, start, until)):
-            yield series
-        start = until
-
-
-def _later(instant: datetime, by: timedelta) -> datetime:
-    return instant + by if instant <= _LAST - by else _LAST
+            f"{iso(wanted.end)} is not after {iso(wanted.start)}", param_hint="--end"
+        )
+    if wanted.datastreams and what is not What.OBSERVATIONS:
+        raise typer.BadParameter(f"{what} are not by datastream", param_hint="--datastream")
 
 
 @contextmanager
-def _shown(total: int) -> Iterator[Callable[[int, int], None]]:
-    """Give what is called with (datastreams done, observations so far), for a terminal to show."""
+def _opened(to: Path | None) -> Iterator[BinaryIO]:
+    """Give what to write to; a file is written beside its name and put in its place at the end."""
+    if to is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = to.with_name(to.name + ".part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _shown(name: str) -> Iterator[Callable[[int], None]]:
+    """Give what is called with how many rows there are so far, for a terminal to show."""
     console = Console(stderr=True)
-    columns = (
-        TextColumn("exporting"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} datastreams, {task.fields[n]} observations"),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn("{task.description}: {task.completed} rows"), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("export", total=total, n=0)
-        yield lambda done, n: bar.update(task, completed=done, n=n)
+        task = bar.add_task(name, total=None)
+        yield lambda n: bar.update(task, completed=n)

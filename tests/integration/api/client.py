@@ -19,6 +19,7 @@ from api.app import create_app
 from kahriz.book import Book, audit, checkpoints, keys
 from kahriz.settings import ApiSettings, NotifySettings, Settings
 from kahriz.sites import load_registry
+from kahriz.store import Store
 from kahriz.store.memory import MemoryStore
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)  # 16:00 in Baku
@@ -45,7 +46,7 @@ class Api:
         self.now = NOW
         self.wall = WALL
         self.registry = load_registry(sites)
-        self.store = MemoryStore()
+        self.store: Store = MemoryStore()
         self.book = Book(f"sqlite:///{folder / BOOK}")
         self.folder = folder / "web"
         settings = Settings(

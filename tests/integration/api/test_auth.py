@@ -31,6 +31,11 @@ READS = [
     f"{V1}/ratings/agh-dere.outlet",
     f"{V1}/inbound",
     f"{V1}/devices",
+    f"{V1}/dead-letters",
+    f"{V1}/export/observations",
+    f"{V1}/export/water",
+    f"{V1}/export/alerts",
+    f"{V1}/export/datastreams",
     f"{V1}/events",
     "/metrics",
 ]

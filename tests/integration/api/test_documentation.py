@@ -42,7 +42,8 @@ def test_every_route_has_a_sentence_a_schema_and_an_example_that_fits_it(
         assert operation["description"].strip(), name
         for status, answer in operation["responses"].items():
             assert answer["description"], (name, status)
-            for content in answer["content"].values():
+            assert ("content" in answer) == (status != "304"), (name, status)
+            for content in answer.get("content", {}).values():
                 assert content["schema"], (name, status)
                 check(document, content["schema"], content["example"])
 
@@ -136,6 +137,7 @@ def test_real_answers_of_every_route_fit_the_document(api: Api, document: dict[s
         f"{V1}/inbound": f"{V1}/inbound",
         f"{V1}/audit": f"{V1}/audit",
         f"{V1}/devices": f"{V1}/devices",
+        f"{V1}/dead-letters": f"{V1}/dead-letters",
         "/health": "/health",
     }
     key = api.key()
@@ -157,7 +159,7 @@ def test_real_answers_of_every_route_fit_the_document(api: Api, document: dict[s
 
     not_json = {f"{V1}/events", "/metrics"}
     gets = {path for path, methods in document["paths"].items() if "get" in methods}
-    assert set(asked) == gets - not_json
+    assert set(asked) == {path for path in gets - not_json if "/export/" not in path}
     changing = {
         (method, path)
         for path, methods in document["paths"].items()

@@ -150,6 +150,8 @@ def test_a_wrong_method_is_a_405_that_says_which_one_is_right(api: Api) -> None:
     assert_problem(answer, 405)
     assert answer.headers["allow"] == "GET"
     assert api.ask("POST", f"{V1}/latest").headers["allow"] == "GET"
+    assert api.ask("PUT", f"{V1}/contacts").headers["allow"] == "GET, POST"
+    assert api.ask("OPTIONS", f"{V1}/contacts/1").headers["allow"] == "DELETE, GET, PATCH"
 
 
 def test_head_is_answered_like_get_but_not_where_the_answer_never_ends(api: Api) -> None:

@@ -55,10 +55,10 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *command: str) -> Iterator[Running]:
+def running(folder: Path, *command: str, **settings: str) -> Iterator[Running]:
     """Run the API until the block ends; it has answered when the block begins."""
     port = free_port()
-    process = started(folder, *command, KAHRIZ_API__PORT=str(port))
+    process = started(folder, *command, KAHRIZ_API__PORT=str(port), **settings)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for(url, process)

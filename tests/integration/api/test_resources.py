@@ -273,6 +273,7 @@ def test_observations_are_half_open_columns_under_a_name_with_their_unit(api: Ap
         "end": "2026-11-22T11:15:00Z",
         "n": 2,
         "downsampled": False,
+        "next": None,
         "time": ["2026-11-22T11:05:00Z", "2026-11-22T11:10:00Z"],
         "stage_m": [1.0, 2.0],
         "quality": [1, 1],

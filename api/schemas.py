@@ -404,12 +404,13 @@ class Kahrizes(BaseModel):
 
 
 class NormDays(BaseModel):
-    """How many of the complete days stayed below a norm; null without a count of people."""
+    """How many of the complete days stayed below a norm, and how many may have; null: unknown."""
 
     model_config = _FORBID
     name: str
     lpcd: float
     days_below: int | None
+    days_below_at_most: int | None
 
 
 class Summary(BaseModel):
@@ -432,7 +433,7 @@ class Summary(BaseModel):
         q10_lps=2.9,
         q50_lps=2.4,
         q90_lps=1.9,
-        norms=[{"name": "design", "lpcd": 60.0, "days_below": 4}],
+        norms=[{"name": "design", "lpcd": 60.0, "days_below": 4, "days_below_at_most": 18}],
         n=101_380,
         n_suspect=412,
         n_fail=3,
@@ -479,7 +480,7 @@ class Water(BaseModel):
     )
     kahriz: str
     datastream: str | None
-    by: Literal["hour", "day", "month"]
+    by: Literal["hour", "day", "month", "season", "year"]
     timezone: str
     people: int | None
     people_assumed: bool

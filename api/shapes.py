@@ -75,7 +75,12 @@ def summary(kahriz: Kahriz, start: datetime, end: datetime, found: Summary) -> S
         "q50_lps": middle,
         "q90_lps": low,
         "norms": [
-            {"name": each.norm.name, "lpcd": each.norm.lpcd, "days_below": each.days_below}
+            {
+                "name": each.norm.name,
+                "lpcd": each.norm.lpcd,
+                "days_below": each.days_below,
+                "days_below_at_most": each.at_most,
+            }
             for each in found.norms
         ],
         "n": found.n,

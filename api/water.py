@@ -11,11 +11,9 @@ from api.reads import Connection
 from kahriz.book import rollups
 from kahriz.clock import to_ms
 from kahriz.sites import Kahriz
-from kahriz.stats.delivered import RevisedFigures, WaterRow, months_from_days, water_row
-from kahriz.stats.local_days import day_bounds, local_date, month_bounds
+from kahriz.stats.delivered import Period, RevisedFigures, WaterRow, spans_from_days, water_row
+from kahriz.stats.local_days import Span, day_bounds, local_date, span_bounds
 from kahriz.stats.summary import Summary, summary
-
-By = Literal["hour", "day", "month"]
 
 
 def last_days(kahriz: Kahriz, now: datetime, days: int) -> tuple[datetime, datetime]:
@@ -25,38 +23,35 @@ def last_days(kahriz: Kahriz, now: datetime, days: int) -> tuple[datetime, datet
     return first, day_bounds(today, kahriz.zone)[1]
 
 
-def whole_months(kahriz: Kahriz, start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Return [start, end) widened to the local months it touches."""
+def whole(kahriz: Kahriz, span: Span, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return [start, end) widened to the local months, seasons or years it touches."""
     first = local_date(start, kahriz.zone)
     last = local_date(end - timedelta(milliseconds=1), kahriz.zone)
-    return (
-        month_bounds(first.year, first.month, kahriz.zone)[0],
-        month_bounds(last.year, last.month, kahriz.zone)[1],
-    )
+    return span_bounds(first, span, kahriz.zone)[0], span_bounds(last, span, kahriz.zone)[1]
 
 
 def rows(
     book: Connection,
     kahriz: Kahriz,
-    by: By,
+    by: Period,
     start: datetime,
     end: datetime,
     now: datetime,
     modified_since: datetime | None = None,
 ) -> list[shapes.Shape]:
-    """Return the hours or local days that begin in [start, end), or the months it touches.
+    """Return the hours or local days that begin in [start, end), or the longer spans it touches.
 
     With `modified_since` only those whose figures were computed then or later.
     """
     if kahriz.delivery is None:
         return []
-    if by == "month":
-        start, end = whole_months(kahriz, start, end)
+    if by != "hour" and by != "day":
+        start, end = whole(kahriz, by, start, end)
     period: Literal["hour", "day"] = "hour" if by == "hour" else "day"
     kept = rollups.rows(book, kahriz.delivery, period, to_ms(start), to_ms(end))
     found: Sequence[rollups.Rollup | RevisedFigures] = kept
-    if by == "month":
-        found = months_from_days(kept, kahriz.zone)
+    if by != "hour" and by != "day":
+        found = spans_from_days(kept, kahriz.zone, by)
     since_ms = None if modified_since is None else to_ms(modified_since)
     return [
         shapes.water(_told(kahriz, by, row, now))
@@ -110,6 +105,6 @@ def _last_two(
 
 
 def _told(
-    kahriz: Kahriz, by: By, figures: rollups.Rollup | RevisedFigures, now: datetime
+    kahriz: Kahriz, by: Period, figures: rollups.Rollup | RevisedFigures, now: datetime
 ) -> WaterRow:
     return water_row(figures, by, kahriz.zone, now, kahriz.served, kahriz.norms)

@@ -18,7 +18,7 @@ from api.routes import PREFIX
 from api.schemas import Summary, Water
 from kahriz.clock import iso
 from kahriz.sites import Kahriz
-from kahriz.stats.delivered import COMPLETENESS_LIMIT
+from kahriz.stats.delivered import COMPLETENESS_LIMIT, Period
 
 router = APIRouter(prefix=PREFIX, tags=["water"])
 
@@ -35,7 +35,7 @@ class WaterQuery(BaseModel):
     """Which rows."""
 
     model_config = ConfigDict(extra="forbid")
-    by: water.By = Field("day", examples=["day"])
+    by: Period = Field("day", examples=["day"])
     start: Instant | None = Field(None, description="Without: 30 local days before `end`.")
     end: Instant | None = Field(None, description="Without: the end of the running local day.")
     modified_since: Instant | None = Field(
@@ -49,10 +49,11 @@ class WaterQuery(BaseModel):
 async def water_delivered(
     id: Id, query: Annotated[WaterQuery, Query()], service: ServiceDep, _: Reader
 ) -> JSONAnswer:
-    """Return the water a kahriz delivered by hour, local day or local month, in time order.
+    """Return the water a kahriz delivered by local hour, day, month, season or year.
 
-    Rows that begin in [start, end), of months those it touches; an interval nothing is known of
-    has no row. At most 10 years, by hour 366 days. The last row usually is still running.
+    In time order: rows that begin in [start, end), of months and longer those it touches; an
+    interval nothing is known of has no row. At most 10 years, by hour 366 days. The last row
+    usually is still running.
     To keep a copy up to date, ask with `modified_since` = `as_of` of the last answer: what late
     data, a rating or a flag changed comes again, with a higher revision.
     """

@@ -1,4 +1,4 @@
-"""Water delivered as it is told: by local hour, day and month, a person, beside the norms."""
+"""Water delivered as it is told: by local hour, day and longer spans, a person, beside norms."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from zoneinfo import ZoneInfo
 
 from kahriz.clock import from_ms, to_ms
 from kahriz.sites import Norm
-from kahriz.stats.local_days import days_in_month, local_date, month_bounds
+from kahriz.stats.local_days import Span, local_date, span_bounds
 from kahriz.stats.rollup import Figures, HasFigures, joined
 
-Period = Literal["hour", "day", "month"]
+Period = Literal["hour", "day", "month", "season", "year"]
 
 COMPLETENESS_LIMIT = 0.9
 """Share of an interval that must be measured for its figures to be called complete."""
+
+_SEASONS = ("winter", "spring", "summer", "autumn")
+_MONTH = timedelta(days=31)
 
 
 class HasRevision(HasFigures, Protocol):
@@ -49,7 +52,8 @@ class WaterRow:
     Attributes
     ----------
     label
-        The local hour ``2026-11-21T14:00+04:00``, day ``2026-11-21`` or month ``2026-11``.
+        The local hour ``2026-11-21T14:00+04:00``, day ``2026-11-21``, month ``2026-11``, season
+        ``2026-autumn`` (winter has the year of its January) or year ``2026``.
     volume_m3
         What passed while it was measured; None where nothing was.
     lpcd
@@ -97,13 +101,14 @@ def water_row(
     Parameters
     ----------
     figures
-        A row of `kahriz.book.rollups`, or one of `months_from_days`.
+        A row of `kahriz.book.rollups`, or one of `spans_from_days`.
     period
         What the interval is in local time.
     zone
         The kahriz's.
     now
-        Tells a running interval from one that is over; of a running month the days begun count.
+        Tells a running interval from one that is over; of a running month, season or year the days
+        begun count.
     people
         Whom the water serves; None where nobody counted.
     norms
@@ -137,25 +142,35 @@ def water_row(
     )
 
 
-def months_from_days(days: Iterable[HasRevision], zone: ZoneInfo) -> list[RevisedFigures]:
-    """Return the figures of each local month that has any of `days` (local days, in time order).
+def spans_from_days(
+    days: Iterable[HasRevision], zone: ZoneInfo, span: Span
+) -> list[RevisedFigures]:
+    """Return the figures of each local month, season or year that has any of `days`.
 
-    A month's revision is one more than how often its days were revised; it was computed when the
-    last of them was.
+    Its revision is one more than how often its days were revised; it was computed when the last of
+    them was.
+
+    Parameters
+    ----------
+    days
+        Local days, in time order.
+    zone
+        The kahriz's.
+    span
+        Of which length.
     """
-    months: list[RevisedFigures] = []
-    for (year, month), group in groupby(days, key=lambda d: _month(d, zone)):
+    found: list[RevisedFigures] = []
+    for (start, end), group in groupby(days, key=lambda d: _span(d, span, zone)):
         parts = list(group)
-        start, end = month_bounds(year, month, zone)
         whole = joined(parts, to_ms(start), to_ms(end))
-        months.append(
+        found.append(
             RevisedFigures(
                 **{name: getattr(whole, name) for name in Figures.__slots__},
                 revision=1 + sum(part.revision - 1 for part in parts),
                 computed_at_ms=max(part.computed_at_ms for part in parts),
             )
         )
-    return months
+    return found
 
 
 def litres_a_person_and_day(
@@ -184,16 +199,21 @@ def _days(period: Period, start: datetime, end: datetime, zone: ZoneInfo, now: d
         return 1
     first = local_date(start, zone)
     last = local_date(min(max(now, start), end - timedelta(milliseconds=1)), zone)
-    return min((last - first).days + 1, days_in_month(first.year, first.month))
+    return (last - first).days + 1
 
 
 def _label(period: Period, start: datetime, zone: ZoneInfo) -> str:
     if period == "hour":
         return start.astimezone(zone).isoformat(timespec="minutes")
     day: date = local_date(start, zone)
-    return day.isoformat() if period == "day" else f"{day:%Y-%m}"
+    if period == "day":
+        return day.isoformat()
+    if period == "month":
+        return f"{day:%Y-%m}"
+    if period == "year":
+        return f"{day:%Y}"
+    return f"{(day + _MONTH).year}-{_SEASONS[day.month % 12 // 3]}"
 
 
-def _month(figures: HasRevision, zone: ZoneInfo) -> tuple[int, int]:
-    day = local_date(from_ms(figures.start_ms), zone)
-    return day.year, day.month
+def _span(figures: HasRevision, span: Span, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    return span_bounds(local_date(from_ms(figures.start_ms), zone), span, zone)

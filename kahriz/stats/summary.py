@@ -22,10 +22,15 @@ EXCEEDED = (0.10, 0.50, 0.90)
 
 @dataclass(frozen=True, slots=True)
 class NormDays:
-    """How many of the complete days stayed below a norm; None without a count of people."""
+    """How many days stayed below a norm; None without a count of people.
+
+    `days_below` are complete days. `at_most` adds those that may have: incomplete days in which
+    less than the norm was seen, and days nobody measured.
+    """
 
     norm: Norm
     days_below: int | None
+    at_most: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def summary(rows: Sequence[WaterRow], days: int, norms: Sequence[Norm]) -> Summa
         complete_volume_m3=sum(whole) if whole else None,
         mean_lpcd=sum(lpcd) / len(lpcd) if lpcd else None,
         exceeded_lps=duration([row.mean_lps for row in complete if row.mean_lps is not None]),
-        norms=tuple(_below(norm, lpcd) for norm in sorted(norms, key=lambda norm: norm.lpcd)),
+        norms=tuple(_below(norm, rows, days) for norm in sorted(norms, key=lambda norm: norm.lpcd)),
         n=sum(row.n for row in rows),
         n_suspect=sum(row.n_suspect for row in rows),
         n_fail=sum(row.n_fail for row in rows),
@@ -127,5 +132,12 @@ def duration(
 _ROUNDING = 1e-12
 
 
-def _below(norm: Norm, lpcd: Sequence[float]) -> NormDays:
-    return NormDays(norm, sum(value < norm.lpcd for value in lpcd) if lpcd else None)
+def _below(norm: Norm, rows: Sequence[WaterRow], days: int) -> NormDays:
+    known = [row for row in rows if row.lpcd is not None]
+    if not known:
+        return NormDays(norm, None, None)
+    reached = sum(row.lpcd is not None and row.lpcd >= norm.lpcd for row in known)
+    complete = [row.lpcd for row in known if row.is_complete and row.lpcd is not None]
+    below = sum(lpcd < norm.lpcd for lpcd in complete) if complete else None
+    # An incomplete day that has reached a norm has met it: more could only be added.
+    return NormDays(norm, below, days - reached)

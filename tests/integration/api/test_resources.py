@@ -142,6 +142,20 @@ def test_water_by_month_gives_whole_months_joined_from_their_days(api: Api) -> N
     assert months[1]["volume_m3"] == pytest.approx(86.4 * (21 + 16 / 24), rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("by", "label", "days"), [("season", "2026-autumn", 91), ("year", "2026", 365)]
+)
+def test_water_by_longer_spans_is_whole_ones(api: Api, by: str, label: str, days: int) -> None:
+    rows.deliver(api, 1.0, MIDNIGHT - 2 * DAY, MIDNIGHT)
+
+    (row,) = api.json(f"{V1}/kahrizes/agh-dere/water", by=by, start="2026-11-01T00:00:00Z")["rows"]
+
+    assert row["label"] == label
+    assert row["volume_m3"] == pytest.approx(2 * 86.4, rel=1e-2)
+    assert row["completeness"] == pytest.approx(2 / days, rel=1e-2)
+    assert not row["is_complete"]
+
+
 def test_a_season_is_summed_up_with_the_days_that_say_so(api: Api) -> None:
     start = MIDNIGHT - 20 * DAY
     rows.deliver(api, 1.0, start, start + 15 * DAY)
@@ -158,6 +172,8 @@ def test_a_season_is_summed_up_with_the_days_that_say_so(api: Api) -> None:
     assert [found[q] for q in ("q10_lps", "q50_lps", "q90_lps")] == pytest.approx([1.0] * 3)
     below = {n["name"]: n["days_below"] for n in found["norms"]}
     assert (below["basic"], below["optimal"]) == (0, 15)
+    at_most = {n["name"]: n["days_below_at_most"] for n in found["norms"]}
+    assert (at_most["emergency"], at_most["optimal"]) == (4, 20)
 
 
 def test_a_summary_of_days_to_come_knows_nothing(api: Api) -> None:

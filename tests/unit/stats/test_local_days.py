@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kahriz.stats.local_days import (
+    Span,
     day_bounds,
-    days_in_month,
     days_touching,
     hour_edges,
     local_date,
     month_bounds,
+    span_bounds,
 )
 
 ZONES = st.sampled_from(
@@ -79,7 +80,27 @@ def test_a_month_has_its_own_first_midnight_and_the_next_ones() -> None:
         utc(2026, 11, 30, 20),
         utc(2026, 12, 31, 20),
     )
-    assert [days_in_month(2024, 2), days_in_month(2026, 2), days_in_month(2026, 12)] == [29, 28, 31]
+
+
+@pytest.mark.parametrize(
+    ("day", "span", "first", "following"),
+    [
+        (date(2026, 11, 30), "month", date(2026, 11, 1), date(2026, 12, 1)),
+        (date(2025, 12, 1), "season", date(2025, 12, 1), date(2026, 3, 1)),
+        (date(2024, 2, 29), "season", date(2023, 12, 1), date(2024, 3, 1)),
+        (date(2026, 11, 30), "season", date(2026, 9, 1), date(2026, 12, 1)),
+        (date(2026, 12, 31), "year", date(2026, 1, 1), date(2027, 1, 1)),
+    ],
+)
+def test_months_seasons_and_years_hold_their_days(
+    day: date, span: Span, first: date, following: date
+) -> None:
+    baku = ZoneInfo("Asia/Baku")
+
+    assert span_bounds(day, span, baku) == (
+        day_bounds(first, baku)[0],
+        day_bounds(following, baku)[0],
+    )
 
 
 @given(ZONES, DATES)

@@ -43,6 +43,14 @@ def test_only_days_that_were_measured_say_how_much_water_a_day_had() -> None:
         "design": 1,
         "optimal": 2,
     }
+    # The short day had 12 L already, and nobody knows of the other two.
+    assert {n.norm.name: n.at_most for n in found.norms} == {
+        "emergency": 3,
+        "basic": 3,
+        "intermediate": 4,
+        "design": 4,
+        "optimal": 5,
+    }
     assert (found.n, found.n_suspect, found.n_fail) == (3 * 288, 24, 6)
 
 
@@ -50,7 +58,19 @@ def test_without_a_count_of_people_no_norm_is_judged() -> None:
     found = summary(days((200.0, 24), people=None), 1, DEFAULT_NORMS)
 
     assert found.mean_lpcd is None
-    assert {n.days_below for n in found.norms} == {None}
+    assert {(n.days_below, n.at_most) for n in found.norms} == {(None, None)}
+
+
+def test_an_incomplete_day_that_reached_a_norm_did_not_miss_it() -> None:
+    found = summary(days((160.0, 12)), 1, DEFAULT_NORMS)
+
+    assert {n.norm.name: (n.days_below, n.at_most) for n in found.norms} == {
+        "emergency": (None, 0),
+        "basic": (None, 0),
+        "intermediate": (None, 0),
+        "design": (None, 0),
+        "optimal": (None, 1),
+    }
 
 
 def test_of_days_nobody_measured_nothing_is_said() -> None:

@@ -38,6 +38,7 @@ from api.routes import (
     page,
     people,
     silences,
+    statistics,
     water,
 )
 from kahriz.book import Book, changes
@@ -98,7 +99,7 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestCounts, metrics=service.metrics)
     app.add_middleware(HeadAsGet, never_ending=events.PATH)
-    measured = (kahrizes, water, detection, datastreams, latest)
+    measured = (kahrizes, water, statistics, detection, datastreams, latest)
     told = (alerts, messages, contacts, silences, gaugings, inbound, people)
     beside = (gateways, devices, events, health, metrics, docs)
     for module in (*measured, *told, *beside):

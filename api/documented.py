@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import schemas, schemas_people
+from api import schemas, schemas_people, schemas_statistics
 from api.problems import MEDIA_TYPE, Problem, body
 
 Responses = dict[int | str, dict[str, Any]]
@@ -36,7 +36,7 @@ _EXAMPLES = {
     422: ("invalid-request", f"query limit: {_WRONG_LIMIT['problem']} (got '0')"),
     503: ("store-unavailable", "store unavailable: no answer within 15 s"),
 }
-_MODELS: dict[str, Any] = vars(schemas) | vars(schemas_people)
+_MODELS: dict[str, Any] = vars(schemas) | vars(schemas_people) | vars(schemas_statistics)
 _SCHEMA = {"$ref": "#/components/schemas/ProblemAnswer"}
 
 

@@ -182,8 +182,16 @@ class Site(BaseModel):
     name: str
     latitude: float | None = Field(None, ge=-90, le=90)
     longitude: float | None = Field(None, ge=-180, le=180)
+    area_m2: float | None = Field(None, gt=0)
+    """Of a reservoir: its surface, by which a level tells how much it holds."""
     sensor: tuple[Sensor, ...] = ()
     rating: tuple[RatingEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _only_a_reservoir_has_a_surface(self) -> Site:
+        if self.area_m2 is not None and self.kind is not SiteKind.RESERVOIR:
+            raise ValueError(f"area_m2 is for a reservoir: {self.id!r} is of kind {self.kind!r}")
+        return self
 
     @model_validator(mode="after")
     def _ratings_do_not_overlap(self) -> Site:
@@ -359,9 +367,16 @@ class Kahriz(BaseModel):
     def delivery(self) -> DatastreamId | None:
         """The discharge that counts as delivered: the delivery line's, else the outlet's."""
         for kind in (SiteKind.DELIVERY_LINE, SiteKind.OUTLET):
-            for site in self.sites_of(kind):
-                if site.rating or any(s.measures is Property.DISCHARGE for s in site.sensor):
-                    return datastream_id(self.id, site.id, Property.DISCHARGE)
+            if (site := self.measuring(kind, Property.DISCHARGE)) is not None:
+                return datastream_id(self.id, site.id, Property.DISCHARGE)
+        return None
+
+    def measuring(self, kind: SiteKind, prop: Property) -> Site | None:
+        """Return the first site of a kind at which a property is measured, or rated."""
+        for site in self.sites_of(kind):
+            is_rated = prop is Property.DISCHARGE and bool(site.rating)
+            if is_rated or any(sensor.measures is prop for sensor in site.sensor):
+                return site
         return None
 
 

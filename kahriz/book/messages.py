@@ -14,7 +14,7 @@ A row is claimed conditionally, so two senders never hand over the same text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +32,8 @@ INTERRUPTED = "interrupted while handing over, may have been sent"
 
 _LATE = "not handed over in time"
 MOST_INTERRUPTIONS = 5
+# Databases limit how many values one question may name.
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,22 @@ def told(connection: Connection, alerts: Iterable[int]) -> list[Notified]:
         .order_by(c.at_ms, c.message_id)
     )
     return [Notified(**row) for row in connection.execute(query).mappings()]
+
+
+def first_sent(connection: Connection, alerts: Collection[int]) -> dict[int, int]:
+    """Return when a gateway took the first text that told of each alert [ms]; absent: none did."""
+    c = message.c
+    found: dict[int, int] = {}
+    ids = list(alerts)
+    for begin in range(0, len(ids), _AT_ONCE):
+        query = (
+            select(c.alert_id, func.min(c.sent_at_ms))
+            .where(c.alert_id.in_(ids[begin : begin + _AT_ONCE]))
+            .where(c.sent_at_ms.is_not(None), c.reason != "resolved")
+            .group_by(c.alert_id)
+        )
+        found.update((id, at_ms) for id, at_ms in connection.execute(query))
+    return found
 
 
 def sums_of_month(

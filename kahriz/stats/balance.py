@@ -8,18 +8,26 @@ follows from the instruments, and a loss smaller than that is none that can be s
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kahriz.observations import Values
+from kahriz.stats.rollup import HasFigures
 
 METER_UNCERTAINTY = 0.05 / math.sqrt(3.0)
 """Standard uncertainty of a water meter, as a part of its volume: ISO 4064-1 permits 5 % below its
 transitional flow, in which night and drought lie, taken as evenly likely (JCGM 100, 4.3.7)."""
 COVERAGE = 2.0
 """Standard uncertainties beyond which a loss is called one: about 95 %."""
+WHOLE = 0.99
+"""Part of a day that must be measured: what passed unseen would be called lost, or found."""
+LEVEL_UNCERTAINTY_M = 0.01
+"""Standard uncertainty of a reservoir's level: waves, and an hour's mean instead of an instant."""
+
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,53 @@ class Balance:
     def is_certain(self) -> bool:
         """Whether the loss, or the gain, is more than instruments may make up."""
         return abs(self.loss_m3) > COVERAGE * self.uncertainty_m3
+
+
+def passed(days: Sequence[HasFigures | None], uncertainty_lps: Values) -> Passed:
+    """Return what passed an instrument in days (k,) that were measured whole; NaN in others.
+
+    Parameters
+    ----------
+    days
+        Its figures of each day; None where nothing is known.
+    uncertainty_lps
+        (k,) standard uncertainty of the mean discharge of each.
+    """
+    volume = np.array(
+        [
+            day.volume_m3
+            if day is not None
+            and day.volume_m3 is not None
+            and day.covered_s * 1000.0 >= WHOLE * (day.end_ms - day.start_ms)
+            else np.nan
+            for day in days
+        ],
+        np.float64,
+    )
+    seconds = np.array([0.0 if day is None else day.covered_s for day in days])
+    uncertainty = uncertainty_lps * seconds / 1000.0
+    return Passed(np.where(np.isfinite(uncertainty), volume, np.nan), uncertainty)
+
+
+def level_at(edges_ms: Sequence[int], hours: Mapping[int, HasFigures]) -> Values:
+    """Return the level of a reservoir at instants (k,): between the hours before and after.
+
+    NaN where either hour was not measured.
+
+    Parameters
+    ----------
+    edges_ms
+        Milliseconds since 1970, at which hours meet.
+    hours
+        Figures of its level by the hour's beginning.
+    """
+    before = [_mean(hours.get(edge - _HOUR_MS)) for edge in edges_ms]
+    after = [_mean(hours.get(edge)) for edge in edges_ms]
+    return (np.array(before, np.float64) + np.array(after, np.float64)) / 2.0
+
+
+def _mean(hour: HasFigures | None) -> float:
+    return math.nan if hour is None or hour.mean is None else hour.mean
 
 
 def balance(source: Passed, delivered: Passed, storage: Storage | None = None) -> Balance | None:

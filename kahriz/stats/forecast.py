@@ -35,7 +35,7 @@ _FEWEST_OF_SMOOTH = 4
 _KNOWN_PART = 0.8
 _YEAR_DAYS = 365.25
 
-Basis = Literal["years", "recession"]
+Basis = Literal["years", "recession", "measured"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,11 @@ class Forecast:
     threshold_lps, now_lps
         What it is to fall below; the median of the last week.
     basis
-        ``years``: paths of other years; ``recession``: the present one drawn on.
+        ``years``: paths of other years; ``recession``: the present one drawn on; ``measured``: it
+        is below now, and nothing is forecast.
     earliest, likely, latest
         Days ahead by which one in ten, half and nine in ten of what may come are below; None: not
-        within `HORIZON_DAYS`. All 0: it is below now.
+        within `HORIZON_DAYS`. All 0 where it is measured to be below.
     chance
         Part of the other years' paths that get there within `HORIZON_DAYS`; None without.
     years, paths
@@ -106,7 +107,7 @@ def forecast(lps: Values, threshold_lps: float) -> Forecast | None:
         return None
     now = float(flow[-1])
     if now < threshold_lps:
-        return Forecast(threshold_lps, now, "recession", 0, 0, 0, None, 0, 0)
+        return Forecast(threshold_lps, now, "measured", 0, 0, 0, None, 0, 0)
     paths, years = _paths(flow)
     if years >= FEWEST_YEARS:
         return _by_years(now, threshold_lps, paths, years)

@@ -8,16 +8,16 @@ move it. The source's flow follows no demand, so on an outlet it means nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from kahriz.clock import from_ms, to_ms
+from kahriz.clock import from_ms, to_datetime64, to_ms
 from kahriz.observations import Quality, Series
-from kahriz.stats.volume import integrals
+from kahriz.stats.volume import REACH, integrals
 
 NIGHT = (time(2), time(4))
 """Local clock times between which a night's lowest hour lies."""
@@ -88,9 +88,7 @@ def night(series: Series, day: date, zone: ZoneInfo) -> Night:
     Uncertainty: the meter's own at that flow; of the lowest of 61 hours none is added, by which
     chance makes it a little low. Source: UKWIR 99/WM/08/21.
     """
-    opens, closes = (
-        to_ms(datetime.combine(day, clock, tzinfo=zone).astimezone(UTC)) for clock in NIGHT
-    )
+    opens, closes = _window(day, zone)
     edges = np.arange(opens, closes + 1, _MINUTE_MS).astype("datetime64[ms]")
     passed = integrals(series, edges)
     litres = np.concatenate([[0.0], np.cumsum(passed.value_s)])
@@ -114,6 +112,11 @@ def night(series: Series, day: date, zone: ZoneInfo) -> Night:
     )
 
 
+def nights(series: Series, days: Iterable[date], zone: ZoneInfo) -> list[Night]:
+    """Return the lowest hour of each of these nights; see `night`."""
+    return [night(_about(series, day, zone), day, zone) for day in days]
+
+
 def night_flows(nights: Sequence[Night]) -> list[NightFlow]:
     """Return of each night the 20th percentile of it and the six days before.
 
@@ -134,3 +137,18 @@ def night_flows(nights: Sequence[Night]) -> list[NightFlow]:
         lps = float(np.percentile(lowest, PERCENTILE)) if len(lowest) >= FEWEST_NIGHTS else None
         found.append(NightFlow(each.day, lps, len(lowest)))
     return found
+
+
+def _window(day: date, zone: ZoneInfo) -> tuple[int, int]:
+    """Return when the window of a night opens and closes [ms since 1970]."""
+    opens, closes = (datetime.combine(day, clock, tzinfo=zone).astimezone(UTC) for clock in NIGHT)
+    return to_ms(opens), to_ms(closes)
+
+
+def _about(series: Series, day: date, zone: ZoneInfo) -> Series:
+    """Return the part of a series that a night depends on."""
+    opens, closes = (from_ms(edge) for edge in _window(day, zone))
+    edges = [to_datetime64(opens - REACH), to_datetime64(closes + REACH)]
+    first, last = np.searchsorted(series.time, np.array(edges, "datetime64[ms]"))
+    rows = slice(int(first), int(last))
+    return Series(series.datastream, series.time[rows], series.value[rows], series.quality[rows])

@@ -92,6 +92,7 @@ def test_the_example_resolves_every_channel_to_its_datastream() -> None:
         (HEAD, "is missing"),
         ("", "is missing"),
         (HEAD + OUTLET + STAGE + RATING + RATING, "overlap"),
+        (HEAD + OUTLET + "area_m2 = 40.0\n" + STAGE, "area_m2 is for a reservoir: 'outlet'"),
         (HEAD + OUTLET + STAGE + RATING.replace("2020-01-01", '"soon"'), "not a date"),
     ],
 )

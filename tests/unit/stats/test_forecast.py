@@ -50,6 +50,7 @@ def test_what_is_below_now_is_said_to_be() -> None:
     found = told(np.full(30, 0.9), 1.0)
 
     assert (found.earliest, found.likely, found.latest) == (0, 0, 0)
+    assert found.basis == "measured"
 
 
 def test_with_other_years_this_one_goes_on_as_they_did() -> None:

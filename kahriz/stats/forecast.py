@@ -23,6 +23,9 @@ SEASON_DAYS = 20
 """Paths of other years begin at most so far from this day of the year."""
 FEWEST_YEARS = 2
 BAND = (0.1, 0.5, 0.9)
+WIDENING = 0.35
+"""The band reaches 1 -+ this / sqrt(years) times as far: paths of one year are not forty draws of
+what may come but nearly one. Found on simulated springs other than those it was scored on."""
 FALL_DAYS = 30
 """Without other years: the recession of so many days is drawn on ..."""
 SLOWEST = 0.0008
@@ -50,8 +53,9 @@ class Forecast:
         ``years``: paths of other years; ``recession``: the present one drawn on; ``measured``: it
         is below now, and nothing is forecast.
     earliest, likely, latest
-        Days ahead by which one in ten, half and nine in ten of what may come are below; None: not
-        within `HORIZON_DAYS`. All 0 where it is measured to be below.
+        Days ahead by which one in ten, half and nine in ten of what may come are below, the first
+        and the last widened by `WIDENING`; None: not within `HORIZON_DAYS`. All 0 where it is
+        measured to be below.
     chance
         Part of the other years' paths that get there within `HORIZON_DAYS`; None without.
     years, paths
@@ -86,8 +90,8 @@ def forecast(lps: Values, threshold_lps: float) -> Forecast | None:
     Formulas: of each day p of other years whose day of the year is at most `SEASON_DAYS` away, the
     first h with s(o) s(p + h) / s(p) < threshold, s being the weekly median and o the last day; the
     band is made of the order statistics of these h (those that do not get there count as later
-    than all). Without two other years: h = ln(s(o) / threshold) / k, k the slope of ln s over
-    `FALL_DAYS`, times `FACTORS`.
+    than all), its ends times 1 -+ `WIDENING` / sqrt(years). Without two other years:
+    h = ln(s(o) / threshold) / k, k the slope of ln s over `FALL_DAYS`, times `FACTORS`.
 
     Parameters
     ----------
@@ -97,8 +101,10 @@ def forecast(lps: Values, threshold_lps: float) -> Forecast | None:
         Above 0.
 
     Limits: it knows nothing of works, collapses and a drought worse than any year on record; where
-    a year on record is as another every year, it is surer than it should be. Sources: ensemble of
-    past years: Day 1985, J. Water Resour. Plann. Manage. 111, 157; recession: Maillet 1905.
+    a year on record is as another every year, it is surer than it should be. Sources: each past
+    year as one that may come: Day 1985, J. Water Resour. Plann. Manage. 111, 157 (its abstract was
+    read; there past weather is led through a model of the basin, here, without one, past flow
+    itself is taken); recession: Maillet 1905 as quoted by Dewandel et al. 2003.
     """
     if threshold_lps <= 0:
         raise ValueError(f"threshold {threshold_lps!r} L/s is not above 0")
@@ -136,7 +142,11 @@ def _paths(flow: Values) -> tuple[Values, int]:
 def _by_years(now: float, threshold: float, paths: Values, years: int) -> Forecast:
     days = np.sort(_first_below(now * paths, threshold))
     last = len(days) - 1
-    early, likely, late = (_day(float(days[round(part * last)])) for part in BAND)
+    wider = WIDENING / years**0.5
+    early, likely, late = (
+        _day(float(days[round(part * last)]) * factor)
+        for part, factor in zip(BAND, (1.0 - wider, 1.0, 1.0 + wider), strict=True)
+    )
     return Forecast(
         threshold,
         now,

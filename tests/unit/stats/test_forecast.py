@@ -66,6 +66,16 @@ def test_with_other_years_this_one_goes_on_as_they_did() -> None:
     assert found.earliest < came < found.latest
 
 
+def test_the_fewer_years_the_wider_the_band() -> None:
+    # Every year is as every other one: what makes the band wider is only how few they are.
+    found = [told(season(years + 0.2), 1.5) for years in (2, 3, 4, 5)]
+
+    assert [each.years for each in found] == [2, 3, 4, 5]
+    assert [each.likely for each in found] == [53, 53, 53, 54]
+    assert [each.earliest for each in found] == [37, 39, 40, 42]
+    assert [each.latest for each in found] == [74, 71, 69, 69]
+
+
 def test_years_that_never_went_so_low_say_so() -> None:
     found = told(season(3.2), 0.5)
 
@@ -115,7 +125,7 @@ def test_over_twenty_simulated_years_the_band_holds_what_came() -> None:
     assert len(by_years) > 200
     assert len(closed) > 40
     assert coverage(by_years) >= 0.8
-    assert coverage(closed) >= 0.7
+    assert coverage(closed) >= 0.75
     # A band that is always right says nothing: ten percent are to fall before it.
     assert any(each.is_early for each in by_years)
     assert np.median(errors(by_years)) <= 20

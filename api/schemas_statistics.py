@@ -13,6 +13,25 @@ Day = Annotated[str, Field(json_schema_extra={"format": "date"}, examples=["2026
 Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$", examples=["2026-11"])]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+
+def _rests_on(datastream: str, n: int, completeness: float, revision: int) -> dict[str, Any]:
+    return {
+        "datastream": datastream,
+        "n": n,
+        "n_suspect": 12,
+        "n_fail": 0,
+        "completeness": completeness,
+        "revision": revision,
+        "computed_at": "2026-11-21T20:00:40Z",
+    }
+
+
+_RECORD = _rests_on("agh-dere.outlet.discharge", 404_112, 0.96, 9)
+_OF_MONTH = [
+    _rests_on("agh-dere.outlet.discharge", 8_391, 0.97, 3),
+    _rests_on("agh-dere.line.discharge", 8_467, 0.98, 1),
+]
+
 _EXAMPLE: dict[str, Any] = {
     "kahriz": "agh-dere",
     "timezone": "Asia/Baku",
@@ -22,18 +41,16 @@ _EXAMPLE: dict[str, Any] = {
     "people_assumed": False,
     "completeness_limit": 0.9,
     "service": {
-        "datastream": "agh-dere.line.discharge",
         "threshold_lps": 0.05,
-        "completeness": 0.98,
         "share": 0.994,
+        "share_low": 0.993,
+        "share_high": 0.994,
         "hours_at_least": 701.2,
         "hours_at_most": 715.6,
         "interruptions": 1,
         "longest_h": 4.2,
         "is_longest_whole": True,
-        "n": 8467,
-        "n_suspect": 12,
-        "n_fail": 0,
+        "rests_on": _OF_MONTH[1:],
     },
     "night_flow": {
         "datastream": "agh-dere.line.discharge",
@@ -41,18 +58,23 @@ _EXAMPLE: dict[str, Any] = {
             {
                 "day": "2026-11-21",
                 "lowest_lps": 0.41,
+                "uncertainty_lps": 0.012,
                 "at": "2026-11-20T22:37:00Z",
-                "night_flow_lps": 0.4,
-                "known_nights": 7,
-                "completeness": 1.0,
                 "n": 24,
                 "n_suspect": 0,
+                "n_fail": 0,
+                "completeness": 1.0,
+                "revision": 1,
+                "computed_at": "2026-11-21T20:00:40Z",
+                "night_flow_lps": 0.4,
+                "night_flow_low_lps": 0.38,
+                "night_flow_high_lps": 0.4,
+                "night_flow_uncertainty_lps": 0.0116,
+                "known_nights": 6,
             }
         ],
     },
     "balance": {
-        "source": "agh-dere.outlet.discharge",
-        "delivery": "agh-dere.line.discharge",
         "reservoir": "none",
         "days": 30,
         "known_days": 27,
@@ -63,9 +85,9 @@ _EXAMPLE: dict[str, Any] = {
         "uncertainty_m3": 412.0,
         "share": 0.131,
         "is_certain": True,
+        "rests_on": _OF_MONTH,
     },
     "recession": {
-        "datastream": "agh-dere.outlet.discharge",
         "law": "maillet",
         "days": 152.0,
         "days_low": 135.0,
@@ -74,10 +96,11 @@ _EXAMPLE: dict[str, Any] = {
         "scatter": 0.019,
         "spells": 9,
         "spell_days": 221,
+        "days_of_record": 1461,
         "known_days": 1420,
+        "rests_on": [_RECORD],
     },
     "trend": {
-        "datastream": "agh-dere.outlet.discharge",
         "first_month": "2022-12",
         "last_month": "2026-10",
         "months": 44,
@@ -88,10 +111,10 @@ _EXAMPLE: dict[str, Any] = {
         "p": 0.012,
         "is_significant": True,
         "inflation": 2.4,
+        "rests_on": [_RECORD],
     },
     "forecasts": [
         {
-            "datastream": "agh-dere.outlet.discharge",
             "norm": "design",
             "lpcd": 60.0,
             "made_of": "2026-11-21",
@@ -102,9 +125,11 @@ _EXAMPLE: dict[str, Any] = {
             "earliest": "2027-01-08",
             "likely": "2027-01-26",
             "latest": None,
+            "band": 0.8,
             "chance": 0.81,
             "years": 3,
             "paths": 118,
+            "rests_on": [_RECORD],
         }
     ],
     "repair": [
@@ -126,36 +151,52 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+class Grounds(BaseModel):
+    """What a figure rests on: values, their quality, part of the time, how often it was revised."""
+
+    model_config = _FORBID
+    n: int
+    n_suspect: int
+    n_fail: int
+    completeness: Share
+    revision: int
+    computed_at: Time | None
+
+
+class RestsOn(Grounds):
+    """What of one datastream a figure rests on."""
+
+    datastream: str
+
+
 class Service(BaseModel):
     """For how much of the time the delivery had water."""
 
     model_config = _FORBID
-    datastream: str
     threshold_lps: float
-    completeness: Share
     share: Share | None
+    share_low: Share | None
+    share_high: Share | None
     hours_at_least: float
     hours_at_most: float
     interruptions: int
     longest_h: float
     is_longest_whole: bool
-    n: int
-    n_suspect: int
-    n_fail: int
+    rests_on: list[RestsOn]
 
 
-class NightRow(BaseModel):
+class NightRow(Grounds):
     """The lowest hour of a night, and the smoothed night flow until then."""
 
-    model_config = _FORBID
     day: Day
     lowest_lps: float | None
+    uncertainty_lps: float | None
     at: Time | None
     night_flow_lps: float | None
+    night_flow_low_lps: float | None
+    night_flow_high_lps: float | None
+    night_flow_uncertainty_lps: float | None
     known_nights: int
-    completeness: Share
-    n: int
-    n_suspect: int
 
 
 class NightFlows(BaseModel):
@@ -170,8 +211,6 @@ class BalanceAnswer(BaseModel):
     """What came out, what arrived, and what is lost in between; days that all know whole."""
 
     model_config = _FORBID
-    source: str
-    delivery: str
     reservoir: Literal["none", "counted", "not_counted"]
     days: int
     known_days: int
@@ -182,13 +221,13 @@ class BalanceAnswer(BaseModel):
     uncertainty_m3: float
     share: float | None
     is_certain: bool
+    rests_on: list[RestsOn]
 
 
 class RecessionAnswer(BaseModel):
     """How the source runs dry in dry spells."""
 
     model_config = _FORBID
-    datastream: str
     law: Literal["maillet", "boussinesq"]
     days: float
     days_low: float | None
@@ -197,14 +236,15 @@ class RecessionAnswer(BaseModel):
     scatter: float
     spells: int
     spell_days: int
+    days_of_record: int
     known_days: int
+    rests_on: list[RestsOn]
 
 
 class TrendAnswer(BaseModel):
     """Whether the source becomes less over the years, its season taken off."""
 
     model_config = _FORBID
-    datastream: str
     first_month: Month
     last_month: Month
     months: int
@@ -215,13 +255,13 @@ class TrendAnswer(BaseModel):
     p: Share
     is_significant: bool
     inflation: float
+    rests_on: list[RestsOn]
 
 
 class ForecastAnswer(BaseModel):
     """When the source falls below a norm; null: not within 180 days."""
 
     model_config = _FORBID
-    datastream: str
     norm: str
     lpcd: float
     made_of: Day
@@ -232,9 +272,11 @@ class ForecastAnswer(BaseModel):
     earliest: Day | None
     likely: Day | None
     latest: Day | None
+    band: Share
     chance: Share | None
     years: int
     paths: int
+    rests_on: list[RestsOn]
 
 
 class Stage(BaseModel):

@@ -1,31 +1,27 @@
-"""The statistics of one kahriz: what book and store hold, brought to ``kahriz.stats``, and shaped.
-
-Functions that take the book read rollups and alerts; those that take the store read the delivery
-line's own values, of the span alone.
-"""
+"""Statistics of one kahriz from the book: balance, recession, trend, forecast and repair times."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import numpy as np
 
+from api import grounds
 from api.reads import Connection
 from api.shapes import Shape
 from kahriz.book import alerts, messages, rollups
 from kahriz.clock import from_ms, to_ms
 from kahriz.observations import DatastreamId, Values, datastream_id
-from kahriz.rating.uncertainty import discharge_uncertainty
+from kahriz.rating.uncertainty import instrument_uncertainty
 from kahriz.sites import Kahriz, Site, SiteKind
-from kahriz.stats import balance, continuity, night_flow, repair
+from kahriz.stats import balance, repair
 from kahriz.stats.daily import Daily, daily, monthly
-from kahriz.stats.forecast import Forecast, forecast
+from kahriz.stats.forecast import BAND, Forecast, forecast
 from kahriz.stats.local_days import day_bounds, days_touching, local_date
 from kahriz.stats.recession import recession
 from kahriz.stats.trend import SIGNIFICANT, trend, without_season
-from kahriz.stats.volume import REACH
-from kahriz.store import Store
 from kahriz.units import Property
 
 RECORD = timedelta(days=3653)
@@ -33,32 +29,6 @@ RECORD = timedelta(days=3653)
 
 _AUDIENCES = ("committee", "engineer")
 _HOUR = timedelta(hours=1)
-
-
-def of_store(store: Store, kahriz: Kahriz, start: datetime, end: datetime) -> Shape:
-    """Return hours of service and night flow of the delivery in [start, end)."""
-    if kahriz.delivery is None:
-        return {"service": None, "night_flow": None}
-    series = store.series(kahriz.delivery, start - REACH, end + REACH)
-    found = continuity.continuity(series, start, end)
-    service = {
-        "datastream": kahriz.delivery,
-        "threshold_lps": found.threshold_lps,
-        "completeness": found.completeness,
-        "share": found.share,
-        "hours_at_least": found.hours_at_least,
-        "hours_at_most": found.hours_at_most,
-        "interruptions": found.interruptions,
-        "longest_h": found.longest_s / 3600.0,
-        "is_longest_whole": found.is_longest_whole,
-        "n": found.n,
-        "n_suspect": found.n_suspect,
-        "n_fail": found.n_fail,
-    }
-    if kahriz.measuring(SiteKind.DELIVERY_LINE, Property.DISCHARGE) is None:
-        return {"service": service, "night_flow": None}
-    nights = night_flow.nights(series, days_touching(start, end, kahriz.zone), kahriz.zone)
-    return {"service": service, "night_flow": _nights(kahriz.delivery, nights)}
 
 
 def of_book(
@@ -71,38 +41,35 @@ def of_book(
     with_forecast: bool,
 ) -> Shape:
     """Return balance, recession, trend, repair times and, if asked for, the forecast."""
-    source = _discharge(kahriz, SiteKind.OUTLET) or kahriz.delivery
-    record = None
-    if source is not None:
-        rows = rollups.rows(book, source, "day", to_ms(end - RECORD), to_ms(end))
-        record = daily(rows, kahriz.zone, local_date(end, kahriz.zone))
+    record = _record(book, kahriz, end)
     return {
         "balance": _balance(book, kahriz, start, end),
-        "recession": _recession(source, record),
-        "trend": _trend(source, record),
-        "forecasts": _forecasts(kahriz, source, record) if with_forecast else [],
+        "recession": None if record is None else _recession(record),
+        "trend": None if record is None else _trend(record),
+        "forecasts": _forecasts(kahriz, record) if with_forecast and record is not None else [],
         "repair": _repair(book, kahriz, start, end, now),
     }
 
 
-def _nights(line: DatastreamId, nights: Sequence[night_flow.Night]) -> Shape:
-    smooth = night_flow.night_flows(nights)
-    return {
-        "datastream": line,
-        "nights": [
-            {
-                "day": each.day,
-                "lowest_lps": each.lowest_lps,
-                "at": each.at,
-                "night_flow_lps": flow.lps,
-                "known_nights": flow.nights,
-                "completeness": each.completeness,
-                "n": each.n,
-                "n_suspect": each.n_suspect,
-            }
-            for each, flow in zip(nights, smooth, strict=True)
-        ],
-    }
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """The source's days, from the first one anything is known of, and what figures rest on."""
+
+    days: Daily
+    rests_on: list[Shape]
+
+
+def _record(book: Connection, kahriz: Kahriz, end: datetime) -> _Record | None:
+    source = _discharge(kahriz, SiteKind.OUTLET) or kahriz.delivery
+    if source is None:
+        return None
+    until = local_date(end, kahriz.zone)
+    closing, _ = day_bounds(until, kahriz.zone)
+    rows = rollups.rows(book, source, "day", to_ms(closing - RECORD), to_ms(closing))
+    days = daily(rows, kahriz.zone, until)
+    if days is None:
+        return None
+    return _Record(days, [grounds.rests_on(source, rows, from_ms(rows[0].start_ms), closing)])
 
 
 def _balance(book: Connection, kahriz: Kahriz, start: datetime, end: datetime) -> Shape | None:
@@ -114,15 +81,18 @@ def _balance(book: Connection, kahriz: Kahriz, start: datetime, end: datetime) -
     if not days:
         return None
     storage = _storage(book, kahriz, days)
+    parts = [(outlet, Property.DISCHARGE), (line, Property.DISCHARGE)]
+    came, arrived = (_days_of(book, kahriz, *part, days) for part in parts)
+    tank = kahriz.measuring(SiteKind.RESERVOIR, Property.STAGE)
+    if storage is not None and tank is not None:
+        parts.append((tank, Property.STAGE))
     found = balance.balance(
-        _passed(book, kahriz, outlet, days), _passed(book, kahriz, line, days), storage
+        _passed(kahriz, outlet, days, came), _passed(kahriz, line, days, arrived), storage
     )
     if found is None:
         return None
     reservoir = "counted" if storage is not None else "not_counted"
     return {
-        "source": datastream_id(kahriz.id, outlet.id, Property.DISCHARGE),
-        "delivery": datastream_id(kahriz.id, line.id, Property.DISCHARGE),
         "reservoir": reservoir if kahriz.sites_of(SiteKind.RESERVOIR) else "none",
         "days": found.intervals,
         "known_days": found.known,
@@ -133,7 +103,24 @@ def _balance(book: Connection, kahriz: Kahriz, start: datetime, end: datetime) -
         "uncertainty_m3": found.uncertainty_m3,
         "share": found.share,
         "is_certain": found.is_certain,
+        "rests_on": [_rests_on(book, kahriz, *part, days) for part in parts],
     }
+
+
+def _rests_on(
+    book: Connection, kahriz: Kahriz, site: Site, prop: Property, days: Sequence[date]
+) -> Shape:
+    start, end = day_bounds(days[0], kahriz.zone)[0], day_bounds(days[-1], kahriz.zone)[1]
+    rows = _days_of(book, kahriz, site, prop, days)
+    return grounds.rests_on(datastream_id(kahriz.id, site.id, prop), rows, start, end)
+
+
+def _days_of(
+    book: Connection, kahriz: Kahriz, site: Site, prop: Property, days: Sequence[date]
+) -> list[rollups.Rollup]:
+    start, end = day_bounds(days[0], kahriz.zone)[0], day_bounds(days[-1], kahriz.zone)[1]
+    name = datastream_id(kahriz.id, site.id, prop)
+    return rollups.rows(book, name, "day", to_ms(start), to_ms(end))
 
 
 def _whole_days(kahriz: Kahriz, start: datetime, end: datetime) -> list[date]:
@@ -143,21 +130,18 @@ def _whole_days(kahriz: Kahriz, start: datetime, end: datetime) -> list[date]:
     return [day for day, opening, closing in bounds if start <= opening and closing <= end]
 
 
-def _passed(book: Connection, kahriz: Kahriz, site: Site, days: Sequence[date]) -> balance.Passed:
+def _passed(
+    kahriz: Kahriz, site: Site, days: Sequence[date], kept: Sequence[rollups.Rollup]
+) -> balance.Passed:
     """Return what passed a site in local days, as sure as its rating or its meter."""
     edges = [to_ms(day_bounds(day, kahriz.zone)[0]) for day in days]
-    name = datastream_id(kahriz.id, site.id, Property.DISCHARGE)
-    rows = {r.start_ms: r for r in rollups.rows(book, name, "day", edges[0], edges[-1] + 1)}
+    rows = {row.start_ms: row for row in kept}
     found = [rows.get(edge) for edge in edges]
     mean: Values = np.array(
         [np.nan if row is None or row.mean is None else row.mean for row in found], np.float64
     )
-    if site.rating:
-        noon = np.array(edges, np.int64) + 12 * 3_600_000
-        sure = discharge_uncertainty(site.rating, kahriz.zone, noon, mean)
-    else:
-        sure = balance.METER_UNCERTAINTY * mean
-    return balance.passed(found, sure)
+    noon = np.array(edges, np.int64) + 12 * 3_600_000
+    return balance.passed(found, instrument_uncertainty(site, kahriz.zone, noon, mean))
 
 
 def _storage(book: Connection, kahriz: Kahriz, days: Sequence[date]) -> balance.Storage | None:
@@ -172,12 +156,11 @@ def _storage(book: Connection, kahriz: Kahriz, days: Sequence[date]) -> balance.
     return balance.Storage(level * site.area_m2, balance.LEVEL_UNCERTAINTY_M * site.area_m2)
 
 
-def _recession(source: DatastreamId | None, record: Daily | None) -> Shape | None:
-    found = recession(record.lps) if record is not None else None
-    if found is None or record is None:
+def _recession(record: _Record) -> Shape | None:
+    found = recession(record.days.lps)
+    if found is None:
         return None
     return {
-        "datastream": source,
         "law": found.law,
         "days": found.days,
         "days_low": found.days_low,
@@ -186,20 +169,19 @@ def _recession(source: DatastreamId | None, record: Daily | None) -> Shape | Non
         "scatter": found.scatter,
         "spells": found.spells,
         "spell_days": found.spell_days,
-        "known_days": record.known,
+        "days_of_record": len(record.days.lps),
+        "known_days": record.days.known,
+        "rests_on": record.rests_on,
     }
 
 
-def _trend(source: DatastreamId | None, record: Daily | None) -> Shape | None:
-    if record is None:
-        return None
-    months, means = monthly(record)
+def _trend(record: _Record) -> Shape | None:
+    months, means = monthly(record.days)
     level = without_season(months, means)
     found = None if level is None else trend(months / 12.0, level)
     if found is None:
         return None
     return {
-        "datastream": source,
         "first_month": _month(int(months[0])),
         "last_month": _month(int(months[-1])),
         "months": found.n,
@@ -210,6 +192,7 @@ def _trend(source: DatastreamId | None, record: Daily | None) -> Shape | None:
         "p": found.p,
         "is_significant": found.p < SIGNIFICANT,
         "inflation": found.inflation,
+        "rests_on": record.rests_on,
     }
 
 
@@ -217,17 +200,18 @@ def _month(index: int) -> str:
     return f"{index // 12:04d}-{index % 12 + 1:02d}"
 
 
-def _forecasts(kahriz: Kahriz, source: DatastreamId | None, record: Daily | None) -> list[Shape]:
+def _forecasts(kahriz: Kahriz, record: _Record) -> list[Shape]:
     """Return when the source falls below each norm; nothing where people are not known."""
-    if record is None or not kahriz.served:
+    if not kahriz.served:
         return []
-    last = record.first + timedelta(days=len(record.lps) - 1)
+    days = record.days
+    last = days.first + timedelta(days=len(days.lps) - 1)
     found = []
     for norm in sorted(kahriz.norms, key=lambda norm: norm.lpcd):
-        made = forecast(record.lps, norm.lpcd * kahriz.served / 86_400.0)
+        made = forecast(days.lps, norm.lpcd * kahriz.served / 86_400.0)
         if made is not None:
-            told = {"datastream": source, "norm": norm.name, "lpcd": norm.lpcd, "made_of": last}
-            found.append(told | _forecast(made, last))
+            told = {"norm": norm.name, "lpcd": norm.lpcd, "made_of": last}
+            found.append(told | _forecast(made, last) | {"rests_on": record.rests_on})
     return found
 
 
@@ -244,6 +228,7 @@ def _forecast(made: Forecast, last: date) -> Shape:
         "earliest": early,
         "likely": likely,
         "latest": late,
+        "band": BAND[-1] - BAND[0],
         "chance": made.chance,
         "years": made.years,
         "paths": made.paths,

@@ -173,6 +173,13 @@ class Device(BaseModel):
         return self
 
 
+METER_UNCERTAINTY = 0.05 / 3.0**0.5
+"""Standard uncertainty of a water meter, as a part of what passes: 5 % either way, as evenly likely
+(JCGM 100:2008, 4.3.7). ISO 4064-1 is said to permit that at low flows; its text was not read."""
+DRY_BELOW_LPS = 0.05
+"""A line that carries less is called dry: at zero a meter and a weir still say a little."""
+
+
 class Site(BaseModel):
     """A measured place on a kahriz."""
 
@@ -184,13 +191,35 @@ class Site(BaseModel):
     longitude: float | None = Field(None, ge=-180, le=180)
     area_m2: float | None = Field(None, gt=0)
     """Of a reservoir: its surface, by which a level tells how much it holds."""
+    dry_below_lps: float = Field(DRY_BELOW_LPS, gt=0, le=1000)
+    """Of an outlet or a line: less than this is no service."""
+    meter_uncertainty: float = Field(METER_UNCERTAINTY, gt=0, lt=0.5)
+    """Of an outlet or a line that a meter measures: its standard uncertainty, as a part."""
     sensor: tuple[Sensor, ...] = ()
     rating: tuple[RatingEntry, ...] = ()
 
     @model_validator(mode="after")
     def _only_a_reservoir_has_a_surface(self) -> Site:
         if self.area_m2 is not None and self.kind is not SiteKind.RESERVOIR:
-            raise ValueError(f"area_m2 is for a reservoir: {self.id!r} is of kind {self.kind!r}")
+            raise ValueError(
+                f"area_m2 is for a reservoir: {self.id!r} is of kind {self.kind.value!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_flowing_water_is_metered(self) -> Site:
+        if self.kind not in (SiteKind.OUTLET, SiteKind.DELIVERY_LINE):
+            for key in ("dry_below_lps", "meter_uncertainty"):
+                if key in self.model_fields_set:
+                    raise ValueError(
+                        f"{key} is for an outlet or a delivery_line: {self.id!r} is of kind"
+                        f" {self.kind.value!r}"
+                    )
+        if self.rating and "meter_uncertainty" in self.model_fields_set:
+            raise ValueError(
+                f"meter_uncertainty of {self.id!r}: its discharge is rated, and is as sure as the"
+                " rating's stage_uncertainty_m"
+            )
         return self
 
     @model_validator(mode="after")
@@ -366,10 +395,14 @@ class Kahriz(BaseModel):
     @property
     def delivery(self) -> DatastreamId | None:
         """The discharge that counts as delivered: the delivery line's, else the outlet's."""
-        for kind in (SiteKind.DELIVERY_LINE, SiteKind.OUTLET):
-            if (site := self.measuring(kind, Property.DISCHARGE)) is not None:
-                return datastream_id(self.id, site.id, Property.DISCHARGE)
-        return None
+        site = self.delivery_site
+        return None if site is None else datastream_id(self.id, site.id, Property.DISCHARGE)
+
+    @property
+    def delivery_site(self) -> Site | None:
+        """Where `delivery` is measured."""
+        line = self.measuring(SiteKind.DELIVERY_LINE, Property.DISCHARGE)
+        return line or self.measuring(SiteKind.OUTLET, Property.DISCHARGE)
 
     def measuring(self, kind: SiteKind, prop: Property) -> Site | None:
         """Return the first site of a kind at which a property is measured, or rated."""

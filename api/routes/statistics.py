@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import statistics, water
+from api import grounds, line_statistics, statistics, water
 from api.answers import JSONAnswer
 from api.auth import Reader
 from api.deps import ServiceDep
@@ -53,11 +53,16 @@ async def water_statistics(
     today, _end = water.last_days(kahriz, now, 1)
     last = today if query.end is None else min(query.end, now)
     start, end = interval(query.start, last, now, _USUAL, LONGEST)
-    of_store = await service.reads.store(
-        lambda store: statistics.of_store(store, kahriz, start, end)
+    of_book, days = await service.reads.book(
+        lambda book: (
+            statistics.of_book(book, kahriz, start, end, now, with_forecast=query.forecast),
+            []
+            if kahriz.delivery is None
+            else grounds.days(book, kahriz, kahriz.delivery, start, end),
+        )
     )
-    of_book = await service.reads.book(
-        lambda book: statistics.of_book(book, kahriz, start, end, now, with_forecast=query.forecast)
+    of_line = await service.reads.store(
+        lambda store: line_statistics.of_store(store, kahriz, start, end, days)
     )
     return JSONAnswer(
         {
@@ -69,6 +74,6 @@ async def water_statistics(
             "people_assumed": kahriz.is_served_assumed,
             "completeness_limit": COMPLETENESS_LIMIT,
         }
-        | of_store
+        | of_line
         | of_book
     )

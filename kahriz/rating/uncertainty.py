@@ -10,7 +10,19 @@ from numpy.typing import NDArray
 
 from kahriz.observations import Values
 from kahriz.rating.dated import DatedRating, build
-from kahriz.sites import RatingEntry
+from kahriz.sites import RatingEntry, Site
+
+
+def instrument_uncertainty(
+    site: Site, zone: tzinfo, time_ms: NDArray[np.int64], discharge_lps: Values
+) -> Values:
+    """Return the standard uncertainty (n,) [L/s] of discharges at a site: its rating's or meter's.
+
+    A meter's is `Site.meter_uncertainty` times the discharge; for a rating's see below.
+    """
+    if site.rating:
+        return discharge_uncertainty(site.rating, zone, time_ms, discharge_lps)
+    return np.asarray(site.meter_uncertainty * discharge_lps, np.float64)
 
 
 def discharge_uncertainty(

@@ -17,9 +17,6 @@ from numpy.typing import NDArray
 from kahriz.observations import Values
 from kahriz.stats.rollup import HasFigures
 
-METER_UNCERTAINTY = 0.05 / math.sqrt(3.0)
-"""Standard uncertainty of a water meter, as a part of its volume: ISO 4064-1 permits 5 % below its
-transitional flow, in which night and drought lie, taken as evenly likely (JCGM 100, 4.3.7)."""
 COVERAGE = 2.0
 """Standard uncertainties beyond which a loss is called one: about 95 %."""
 WHOLE = 0.99

@@ -1,8 +1,9 @@
 """Minimum night flow of a delivery line: what runs when people sleep, hence mostly what leaks.
 
 The rule is that of UK Water Industry Research, *Leakage Estimation from Night Flow Analysis*
-(99/WM/08/21, 1999): of each night the lowest rolling hour, and of each rolling seven nights the
-20th percentile. The one high night of a feast and the one low night of a burst main upstream do not
+(99/WM/08/21), as the publisher's abstract gives it: of each night the lowest rolling hour, and of
+each rolling seven days the 20th percentile. The window, and how many nights must be known, are
+ours. The one high night of a feast and the one low night of a burst main upstream do not
 move it. The source's flow follows no demand, so on an outlet it means nothing.
 """
 
@@ -48,8 +49,8 @@ class Night:
         When that hour began.
     completeness
         Part of the window that was measured.
-    n, n_suspect
-        Values in the window that count, and the suspect ones of them.
+    n, n_suspect, n_fail
+        Values in the window that count, the suspect ones of them, and those that do not count.
     """
 
     day: date
@@ -58,17 +59,28 @@ class Night:
     completeness: float
     n: int
     n_suspect: int
+    n_fail: int
 
 
 @dataclass(frozen=True, slots=True)
 class NightFlow:
     """The smoothed night flow of a day: of it and the six nights before.
 
-    `lps` is None with fewer than `FEWEST_NIGHTS` known ones; `nights` says how many there were.
+    Attributes
+    ----------
+    lps
+        None with fewer than `FEWEST_NIGHTS` known ones.
+    low_lps, high_lps
+        The same if the nights that are not known had no flow at all, and if they had as much as the
+        highest one that is; None like `lps`.
+    nights
+        How many are known.
     """
 
     day: date
     lps: float | None
+    low_lps: float | None
+    high_lps: float | None
     nights: int
 
 
@@ -86,7 +98,7 @@ def night(series: Series, day: date, zone: ZoneInfo) -> Night:
         Local; where the clocks change in the night the window is an hour longer or shorter.
 
     Uncertainty: the meter's own at that flow; of the lowest of 61 hours none is added, by which
-    chance makes it a little low. Source: UKWIR 99/WM/08/21.
+    chance makes it a little low. Source: UKWIR 99/WM/08/21, abstract.
     """
     opens, closes = _window(day, zone)
     edges = np.arange(opens, closes + 1, _MINUTE_MS).astype("datetime64[ms]")
@@ -97,6 +109,7 @@ def night(series: Series, day: date, zone: ZoneInfo) -> Night:
     hours = litres[_HOUR_MINUTES:] - litres[:-_HOUR_MINUTES]
     is_whole = covered[_HOUR_MINUTES:] - covered[:-_HOUR_MINUTES] >= 3600.0 - _ROUNDING_S
     usable = series.usable()
+    failed = series.time[series.quality == Quality.FAIL]
     within = (usable.time >= edges[0]) & (usable.time < edges[-1])
     lowest, at = None, None
     if completeness >= COMPLETE - _ROUNDING_S and is_whole.any():
@@ -109,6 +122,7 @@ def night(series: Series, day: date, zone: ZoneInfo) -> Night:
         min(completeness, 1.0),
         int(np.count_nonzero(within)),
         int(np.count_nonzero(usable.quality[within] == Quality.SUSPECT)),
+        int(np.count_nonzero((failed >= edges[0]) & (failed < edges[-1]))),
     )
 
 
@@ -121,8 +135,9 @@ def night_flows(nights: Sequence[Night]) -> list[NightFlow]:
     """Return of each night the 20th percentile of it and the six days before.
 
     Formula: straight between order statistics, at 1 + 0.2 (n - 1) (numpy's ``linear``, a
-    spreadsheet's PERCENTILE), of the nights that are known. Uncertainty: the meter's own.
-    Source: UKWIR 99/WM/08/21.
+    spreadsheet's PERCENTILE), of the nights that are known. Uncertainty: the meter's own, which is
+    the same in all nights, and what the nights that are not known may have been; of seven known
+    ones `low_lps` and `high_lps` are `lps`. Source: UKWIR 99/WM/08/21, abstract.
 
     Parameters
     ----------
@@ -134,8 +149,14 @@ def night_flows(nights: Sequence[Night]) -> list[NightFlow]:
     for each in nights:
         days = (each.day - timedelta(days=back) for back in range(NIGHTS))
         lowest = [known[day] for day in days if day in known]
-        lps = float(np.percentile(lowest, PERCENTILE)) if len(lowest) >= FEWEST_NIGHTS else None
-        found.append(NightFlow(each.day, lps, len(lowest)))
+        lps = low = high = None
+        if len(lowest) >= FEWEST_NIGHTS:
+            absent = NIGHTS - len(lowest)
+            lps, low, high = (
+                float(np.percentile(lowest + absent_ones, PERCENTILE))
+                for absent_ones in ([], [0.0] * absent, [max(lowest)] * absent)
+            )
+        found.append(NightFlow(each.day, lps, low, high, len(lowest)))
     return found
 
 

@@ -102,8 +102,9 @@ def recession(lps: Values) -> Recession | None:
         (n,) mean flow of each day [L/s], one day apart; NaN where the day is not complete.
 
     Limits: recharge that goes on through a spell makes T longer than the aquifer's own; it is the
-    recession that people there live with. Sources: Maillet 1905; Boussinesq 1904; Dewandel et al.
-    2003, J. Hydrol. 274, 64; error by spells: Liang & Zeger 1986, Biometrika 73, 13.
+    recession that people there live with. Sources: Maillet 1905 and Boussinesq 1904 as quoted
+    by Dewandel et al. 2003, J. Hydrol. 274, 248; error by spells: Liang & Zeger 1986,
+    Biometrika 73, 13.
     """
     spells = [lps[spell] for spell in dry_spells(lps)]
     if not spells:

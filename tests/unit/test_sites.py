@@ -93,6 +93,19 @@ def test_the_example_resolves_every_channel_to_its_datastream() -> None:
         ("", "is missing"),
         (HEAD + OUTLET + STAGE + RATING + RATING, "overlap"),
         (HEAD + OUTLET + "area_m2 = 40.0\n" + STAGE, "area_m2 is for a reservoir: 'outlet'"),
+        (HEAD + OUTLET + "dry_below_lps = 0\n" + STAGE, "not above 0"),
+        (HEAD + OUTLET + "meter_uncertainty = 0.5\n" + STAGE, "less than 0.5"),
+        (
+            HEAD
+            + OUTLET.replace('"outlet"\nname', '"shaft"\nname')
+            + "dry_below_lps = 1\n"
+            + STAGE,
+            "dry_below_lps is for an outlet or a delivery_line: 'outlet' is of kind 'shaft'",
+        ),
+        (
+            HEAD + OUTLET + "meter_uncertainty = 0.02\n" + STAGE + RATING,
+            "meter_uncertainty of 'outlet': its discharge is rated",
+        ),
         (HEAD + OUTLET + STAGE + RATING.replace("2020-01-01", '"soon"'), "not a date"),
     ],
 )

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api import statistics
+from api import line_statistics, statistics
 from ingest.rollups import Rollups
 from kahriz.book import rollups
 from kahriz.clock import to_ms
 from kahriz.rating.v_notch import VNotch90
 from kahriz.sites import Sensor, Site, SiteKind
 from kahriz.stats.local_days import day_bounds, local_date
+from kahriz.units import Property
 from tests.integration.api import rows
 from tests.integration.api.client import NOW, Api, assert_problem
 
@@ -24,6 +25,7 @@ MIDNIGHT = datetime(2026, 11, 21, 20, tzinfo=UTC)  # in Baku
 DAY = timedelta(days=1)
 OUTLET = "agh-dere.outlet.discharge"
 LINE = "agh-dere.line.discharge"
+METER = 0.05 / 3**0.5
 
 
 def keep_days(api: Api, datastream: str, first: datetime, lps: np.ndarray[Any, Any]) -> None:
@@ -87,10 +89,12 @@ def test_hours_of_service_are_those_in_which_water_was_seen(api: Api) -> None:
 
     assert found["hours_at_least"] == pytest.approx(12, abs=0.1)
     assert found["hours_at_most"] == pytest.approx(18, abs=0.1)
-    assert found["completeness"] == pytest.approx(0.75, abs=0.01)
+    assert found["share_low"] <= found["share"] <= found["share_high"]
     assert (found["interruptions"], found["is_longest_whole"]) == (1, False)
     assert found["longest_h"] == pytest.approx(6, abs=0.1)
-    assert (found["datastream"], found["n"]) == (LINE, 18 * 12)
+    (ground,) = found["rests_on"]
+    assert ground["completeness"] == pytest.approx(0.75, abs=0.01)
+    assert (ground["datastream"], ground["n"]) == (LINE, 18 * 12)
 
 
 def test_the_night_flow_of_a_week_is_smoothed(api: Api) -> None:
@@ -102,6 +106,67 @@ def test_the_night_flow_of_a_week_is_smoothed(api: Api) -> None:
     assert [n["day"] for n in found["nights"]] == [f"2026-11-{d}" for d in range(15, 22)]
     assert [n["night_flow_lps"] for n in found["nights"]] == [None] * 4 + [pytest.approx(0.4)] * 3
     assert {n["n"] for n in found["nights"]} == {24}
+    assert [n["uncertainty_lps"] for n in found["nights"]] == pytest.approx([0.4 * METER] * 7)
+    last = found["nights"][-1]
+    assert last["night_flow_uncertainty_lps"] == pytest.approx(0.4 * METER)
+    assert (last["night_flow_low_lps"], last["night_flow_high_lps"]) == pytest.approx((0.4, 0.4))
+
+
+def test_the_nights_before_the_span_are_looked_at_too(api: Api) -> None:
+    rows.observe(api, LINE, 0.4, MIDNIGHT - 7 * DAY, MIDNIGHT)
+
+    (only,) = api.json(STATISTICS, start=(MIDNIGHT - DAY).isoformat())["night_flow"]["nights"]
+
+    assert (only["day"], only["known_nights"]) == ("2026-11-21", 7)
+    assert only["night_flow_lps"] == pytest.approx(0.4)
+
+
+def test_every_figure_says_what_it_rests_on_and_how_often_that_was_revised(api: Api) -> None:
+    start = MIDNIGHT - 4 * 365 * DAY
+    day = np.arange(4 * 365)
+    outlet = 4.0 * np.exp(-(day % 365) / 200)
+    outlet[7] = np.nan
+    keep_days(api, OUTLET, start, outlet)
+    keep_days(api, LINE, start, outlet * 0.9)
+    rows.observe(api, LINE, 0.4, MIDNIGHT - 7 * DAY, MIDNIGHT)
+    keep_days(api, OUTLET, MIDNIGHT - DAY, np.array([2.0]))  # late data: a day is restated
+
+    found = api.json(STATISTICS, forecast="true")
+
+    of_figure = {
+        name: found[name]["rests_on"] for name in ("service", "balance", "recession", "trend")
+    } | {"forecast": found["forecasts"][-1]["rests_on"]}
+    named = {name: [each["datastream"] for each in of_figure[name]] for name in of_figure}
+    assert named == {
+        "service": [LINE],
+        "balance": [OUTLET, LINE],
+        "recession": [OUTLET],
+        "trend": [OUTLET],
+        "forecast": [OUTLET],
+    }
+    assert {
+        (each["datastream"], each["revision"]) for parts in of_figure.values() for each in parts
+    } == {(OUTLET, 2), (LINE, 1)}
+    assert of_figure["trend"][0]["n"] == 288 * (4 * 365 - 1)
+    assert of_figure["trend"][0]["completeness"] == pytest.approx(1 - 1 / (4 * 365))
+    assert of_figure["balance"][0]["n"] == 288 * 30
+    assert found["night_flow"]["nights"][-1]["revision"] == 1
+    assert found["night_flow"]["nights"][-1]["computed_at"] is not None
+
+
+def test_how_a_site_is_measured_is_its_own(api: Api) -> None:
+    known = api.registry.find("agh-dere")
+    line = known.measuring(SiteKind.DELIVERY_LINE, Property.DISCHARGE)
+    assert line is not None
+    better = line.model_copy(update={"dry_below_lps": 0.5, "meter_uncertainty": 0.01})
+    others = tuple(site for site in known.site if site.id != line.id)
+    kahriz = known.model_copy(update={"site": (*others, better)})
+    rows.observe(api, LINE, 0.4, MIDNIGHT - 7 * DAY, MIDNIGHT)
+
+    found = line_statistics.of_store(api.store, kahriz, MIDNIGHT - DAY, MIDNIGHT, [])
+
+    assert (found["service"]["threshold_lps"], found["service"]["share"]) == (0.5, 0.0)
+    assert found["night_flow"]["nights"][-1]["uncertainty_lps"] == pytest.approx(0.004)
 
 
 def test_the_balance_knows_its_uncertainty_from_weir_and_meter(api: Api) -> None:
@@ -119,7 +184,7 @@ def test_the_balance_knows_its_uncertainty_from_weir_and_meter(api: Api) -> None
     weir = VNotch90(stage_uncertainty_m=0.002)
     rated = weir.discharge(weir.stage(np.array([3.0])))
     of_weir = float(rated.uncertainty_lps[0]) * 9 * 86.4
-    of_meter = 2.0 * 9 * 86.4 * 0.05 / 3**0.5
+    of_meter = 2.0 * 9 * 86.4 * METER
     assert found["uncertainty_m3"] == pytest.approx(np.hypot(of_weir, of_meter))
     assert found["is_certain"]
 
@@ -133,7 +198,7 @@ def test_ten_years_tell_of_recession_and_trend(api: Api) -> None:
 
     assert found["trend"]["slope_lps_a_year"] == pytest.approx(-0.073, rel=0.1)
     assert found["trend"]["is_significant"]
-    assert (found["trend"]["last_month"], found["trend"]["datastream"]) == ("2026-10", OUTLET)
+    assert (found["trend"]["last_month"], found["trend"]["months"]) == ("2026-10", 59)
     assert found["recession"]["law"] in ("maillet", "boussinesq")
     assert 100 < found["recession"]["days"] < 250
     assert found["recession"]["known_days"] == 5 * 365
@@ -190,7 +255,17 @@ def test_a_kahriz_nobody_has_heard_of_has_no_figures_and_no_noughts(api: Api) ->
     found = api.json(STATISTICS, forecast="true")
 
     assert found["service"]["share"] is None
-    assert found["service"]["completeness"] == 0.0
+    assert found["service"]["rests_on"] == [
+        {
+            "datastream": LINE,
+            "n": 0,
+            "n_suspect": 0,
+            "n_fail": 0,
+            "completeness": 0.0,
+            "revision": 1,
+            "computed_at": None,
+        }
+    ]
     assert {n["lowest_lps"] for n in found["night_flow"]["nights"]} == {None}
     assert (found["balance"], found["recession"], found["trend"]) == (None, None, None)
     assert found["forecasts"] == []
@@ -201,12 +276,12 @@ def test_where_nothing_is_delivered_by_a_line_there_is_no_night_flow(api: Api) -
     outlet = known.model_copy(update={"site": known.sites_of(SiteKind.OUTLET)})
     rows.observe(api, OUTLET, 1.0, MIDNIGHT - DAY, MIDNIGHT)
 
-    found = statistics.of_store(api.store, outlet, MIDNIGHT - DAY, MIDNIGHT)
+    found = line_statistics.of_store(api.store, outlet, MIDNIGHT - DAY, MIDNIGHT, [])
 
     assert found["service"]["hours_at_least"] == pytest.approx(24, abs=0.1)
     assert found["night_flow"] is None
     shaft = known.model_copy(update={"site": known.sites_of(SiteKind.SHAFT)})
-    assert statistics.of_store(api.store, shaft, MIDNIGHT - DAY, MIDNIGHT) == {
+    assert line_statistics.of_store(api.store, shaft, MIDNIGHT - DAY, MIDNIGHT, []) == {
         "service": None,
         "night_flow": None,
     }

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kahriz.clock import to_ms
-from kahriz.rating.uncertainty import discharge_uncertainty
+from kahriz.rating.uncertainty import discharge_uncertainty, instrument_uncertainty
 from kahriz.rating.v_notch import VNotch90
-from kahriz.sites import RatingEntry
+from kahriz.sites import RatingEntry, Site, SiteKind
 from kahriz.stats.local_days import day_start
 
 BAKU = ZoneInfo("Asia/Baku")
@@ -48,3 +48,17 @@ def test_where_no_curve_held_or_knows_such_a_discharge_nothing_is_sure() -> None
     found = discharge_uncertainty([only], BAKU, time, np.array([2.0, 500.0, np.nan]))
 
     assert np.isnan(found).all()
+
+
+def test_a_site_is_as_sure_as_its_weir_or_else_as_its_meter() -> None:
+    weir = entry("2026-01-01", 0.003)
+    time, flow = np.array([to_ms(day_start(weir.valid_from, BAKU))]), np.array([2.0])
+    outlet = Site(id="outlet", kind=SiteKind.OUTLET, name="Gözü", rating=(weir,))
+    line = Site(id="line", kind=SiteKind.DELIVERY_LINE, name="Xətt")
+    better = line.model_copy(update={"meter_uncertainty": 0.01})
+
+    assert instrument_uncertainty(outlet, BAKU, time, flow) == discharge_uncertainty(
+        [weir], BAKU, time, flow
+    )
+    assert instrument_uncertainty(line, BAKU, time, flow) == pytest.approx(2.0 * 0.05 / 3**0.5)
+    assert instrument_uncertainty(better, BAKU, time, flow) == pytest.approx(0.02)

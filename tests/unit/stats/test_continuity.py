@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kahriz.observations import Quality, Series
-from kahriz.stats.continuity import Continuity, continuity
+from kahriz.stats.continuity import SHORTEST, Continuity, continuity
 from tests.unit.stats.test_volume import series
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def day(of: Series, **options: timedelta) -> Continuity:
-    return continuity(of, START, START + DAY, 0.5, **options)
+def day(
+    of: Series, shortest: timedelta = SHORTEST, uncertainty_lps: float = math.nan
+) -> Continuity:
+    return continuity(of, START, START + DAY, 0.5, uncertainty_lps, shortest)
 
 
 def every_ten_minutes(values: list[float]) -> Series:
@@ -86,9 +89,25 @@ def test_the_threshold_itself_is_water() -> None:
     assert day(every_ten_minutes([0.5] * 145)).share == 1.0
 
 
+def test_what_the_instrument_cannot_tell_from_no_water_widens_the_share() -> None:
+    # Six hours each of much, of just enough, of just too little and of none; known to 0.1 L/s.
+    values = [2.0] * 36 + [0.6] * 36 + [0.4] * 36 + [0.0] * 37
+    found = day(every_ten_minutes(values), uncertainty_lps=0.1)
+
+    assert found.share == pytest.approx(0.5, abs=0.01)
+    assert found.share_low == pytest.approx(0.25, abs=0.01)
+    assert found.share_high == pytest.approx(0.75, abs=0.01)
+    sure = day(every_ten_minutes(values), uncertainty_lps=0.0)
+    assert sure.share_low == sure.share == sure.share_high
+    # One that errs by half the threshold and more cannot tell a dry line at all.
+    assert day(every_ten_minutes(values), uncertainty_lps=0.25).share_high == 1.0
+    unknown = day(every_ten_minutes(values))
+    assert (unknown.share_low, unknown.share_high) == (None, None)
+
+
 def test_no_time_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no time between"):
-        continuity(every_ten_minutes([1.0]), START, START)
+        continuity(every_ten_minutes([1.0]), START, START, 0.5)
 
 
 @given(
@@ -102,11 +121,13 @@ def test_parts_of_a_day_add_up_and_the_bounds_hold(
     minutes = np.cumsum(steps[: len(values)])
     of = series([float(m) for m in minutes], values, flags[: len(values)])
     half = START + DAY / 2
-    whole = day(of)
+    whole = day(of, uncertainty_lps=0.12)
     parts = [continuity(of, START, half, 0.5), continuity(of, half, START + DAY, 0.5)]
 
     assert sum(p.with_water_s for p in parts) == pytest.approx(whole.with_water_s, abs=0.01)
     assert sum(p.covered_s for p in parts) == pytest.approx(whole.covered_s)
     assert 0 <= whole.hours_at_least <= whole.hours_at_most <= 24.0 + 1e-9
     assert whole.longest_s <= whole.covered_s - whole.with_water_s + 0.01
+    if whole.share is not None and whole.share_low is not None and whole.share_high is not None:
+        assert 0 <= whole.share_low <= whole.share <= whole.share_high <= 1.0
     assert (whole.interruptions == 0) == (whole.longest_s == 0.0)

@@ -71,7 +71,7 @@ def test_a_night_in_which_the_clocks_change_has_another_length(day: date, hours:
 
 def nights(*lowest: float | None) -> list[Night]:
     return [
-        Night(DAY + timedelta(days=i), value, None, 1.0, 24, 0) for i, value in enumerate(lowest)
+        Night(DAY + timedelta(days=i), value, None, 1.0, 24, 0, 0) for i, value in enumerate(lowest)
     ]
 
 
@@ -95,4 +95,26 @@ def test_one_night_of_a_feast_moves_nothing_and_a_leak_shows_within_the_week() -
 def test_five_nights_of_seven_are_the_fewest_that_say_anything() -> None:
     found = night_flows(nights(0.5, None, 0.5, 0.5, None, 0.5, 0.5))
     assert (found[-1].lps, found[-1].nights) == (0.5, 5)
-    assert found[-2].lps is None
+    assert (found[-2].lps, found[-2].low_lps, found[-2].high_lps) == (None, None, None)
+
+
+def test_nights_nobody_measured_may_have_been_lower_or_higher() -> None:
+    whole = night_flows(nights(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0))[-1]
+    assert (whole.low_lps, whole.lps, whole.high_lps) == (2.2, 2.2, 2.2)
+    # One is absent. Of 1 2 3 4 5 6 at 1 + 0.2 * 5 = 2; with a nought before them at 2.2: 1.2; with
+    # a night like the highest after them at 2.2: 2.2.
+    one = night_flows(nights(1.0, 2.0, None, 3.0, 4.0, 5.0, 6.0))[-1]
+    assert (one.low_lps, one.lps, one.high_lps) == pytest.approx((1.2, 2.0, 2.2))
+    # Two are: the second of seven may be nought, a fifth of the way from there to the lowest known.
+    two = night_flows(nights(1.0, 2.0, None, None, 3.0, 4.0, 5.0))[-1]
+    assert two.low_lps == pytest.approx(0.2)
+
+
+def test_values_that_failed_are_counted_and_not_used() -> None:
+    times, hour = around(DAY, BAKU)
+    flags = np.full(len(hour), Quality.GOOD, np.uint8)
+    flags[(hour > 3.1) & (hour < 3.2)] = Quality.FAIL
+    series = line(times, np.full(len(hour), 0.5))
+    found = night(Series(series.datastream, series.time, series.value, flags), DAY, BAKU)
+
+    assert (found.n, found.n_fail) == (23, 1)

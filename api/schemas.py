@@ -49,6 +49,10 @@ _WATER = {
     "revision": 2,
     "computed_at": _TIME,
     "norm_met": "design",
+    "volume_at_most_m3": 209.3,
+    "lpcd_at_most": 83.7,
+    "is_estimated": False,
+    "estimated_m3": 0.0,
 }
 _ALERT = {
     "id": 12,
@@ -178,7 +182,9 @@ class WaterRow(BaseModel):
 
     ``volume_m3`` is what was measured: a gap is not bridged, ``completeness`` says how much of the
     time is covered. ``lpcd``: at least so many litres reached each person each day; null for an
-    hour, or where nobody counted the people. ``is_complete``: over, and covered up to the limit.
+    hour, or where nobody counted the people. ``volume_at_most_m3``: with each gap filled at the
+    greatest rate of the days around; null: not known. ``is_complete``: over, and covered up to the
+    limit. ``is_estimated``: ``estimated_m3`` of ``volume_m3`` were not measured (``fill``).
     """
 
     model_config = _shape(**_WATER)
@@ -198,6 +204,10 @@ class WaterRow(BaseModel):
     revision: int
     computed_at: Time
     norm_met: str | None
+    volume_at_most_m3: float | None
+    lpcd_at_most: float | None
+    is_estimated: bool
+    estimated_m3: float
 
 
 class AlertAnswer(BaseModel):
@@ -427,12 +437,22 @@ class Summary(BaseModel):
         complete_days=351,
         incomplete_days=9,
         unknown_days=5,
+        completeness=0.978,
         volume_m3=73_512.4,
+        volume_at_most_m3=75_480.0,
         complete_volume_m3=72_940.1,
         mean_lpcd=83.1,
+        lpcd_at_least=80.6,
+        lpcd_at_most=82.7,
         q10_lps=2.9,
         q50_lps=2.4,
         q90_lps=1.9,
+        q10_low_lps=2.73,
+        q50_low_lps=2.24,
+        q90_low_lps=1.74,
+        q10_high_lps=3.12,
+        q50_high_lps=2.56,
+        q90_high_lps=2.01,
         norms=[{"name": "design", "lpcd": 60.0, "days_below": 4, "days_below_at_most": 18}],
         n=101_380,
         n_suspect=412,
@@ -450,12 +470,22 @@ class Summary(BaseModel):
     complete_days: int
     incomplete_days: int
     unknown_days: int
+    completeness: float = Field(ge=0, le=1)
     volume_m3: float | None
+    volume_at_most_m3: float | None
     complete_volume_m3: float | None
     mean_lpcd: float | None
+    lpcd_at_least: float | None
+    lpcd_at_most: float | None
     q10_lps: float | None
     q50_lps: float | None
     q90_lps: float | None
+    q10_low_lps: float | None
+    q50_low_lps: float | None
+    q90_low_lps: float | None
+    q10_high_lps: float | None
+    q50_high_lps: float | None
+    q90_high_lps: float | None
     norms: list[NormDays]
     n: int
     n_suspect: int
@@ -476,6 +506,7 @@ class Water(BaseModel):
         people_assumed=False,
         completeness_limit=0.9,
         as_of="2026-11-22T07:59:00Z",
+        fill="none",
         rows=[_WATER],
     )
     kahriz: str
@@ -486,6 +517,7 @@ class Water(BaseModel):
     people_assumed: bool
     completeness_limit: float
     as_of: Time
+    fill: Literal["none", "typical"]
     rows: list[WaterRow]
 
 

@@ -195,6 +195,8 @@ class Site(BaseModel):
     """Of an outlet or a line: less than this is no service."""
     meter_uncertainty: float = Field(METER_UNCERTAINTY, gt=0, lt=0.5)
     """Of an outlet or a line that a meter measures: its standard uncertainty, as a part."""
+    capacity_lps: float | None = Field(None, gt=0)
+    """Of an outlet or a line: the most that can flow there; bounds what gaps may have held."""
     sensor: tuple[Sensor, ...] = ()
     rating: tuple[RatingEntry, ...] = ()
 
@@ -209,7 +211,7 @@ class Site(BaseModel):
     @model_validator(mode="after")
     def _only_flowing_water_is_metered(self) -> Site:
         if self.kind not in (SiteKind.OUTLET, SiteKind.DELIVERY_LINE):
-            for key in ("dry_below_lps", "meter_uncertainty"):
+            for key in ("dry_below_lps", "meter_uncertainty", "capacity_lps"):
                 if key in self.model_fields_set:
                     raise ValueError(
                         f"{key} is for an outlet or a delivery_line: {self.id!r} is of kind"

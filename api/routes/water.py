@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +14,7 @@ from api.auth import Reader
 from api.deps import ServiceDep
 from api.documented import READ, problems
 from api.instants import LONGEST, Instant, interval
+from api.problems import invalid_parameter
 from api.routes import PREFIX
 from api.schemas import Summary, Water
 from kahriz.clock import iso
@@ -43,6 +44,11 @@ class WaterQuery(BaseModel):
         description="Only rows that are new or were restated since, of all times if `start` is"
         " not given: `as_of` of the answer before.",
     )
+    fill: Literal["none", "typical"] = Field(
+        "none",
+        description="`typical`: add to what was measured what usually flows in as much time, and"
+        " mark the rows. Not with `by=hour`, nor with `modified_since`.",
+    )
 
 
 @router.get("/kahrizes/{id}/water", response_model=Water, responses=READ | problems(404, 422))
@@ -60,8 +66,15 @@ async def water_delivered(
     kahriz = service.registry.find(id)
     now = service.clock()
     start, end = _interval(kahriz, query, now)
+    is_filled = query.fill == "typical"
+    if is_filled and query.by == "hour":
+        raise invalid_parameter("fill", query.fill, "a day's water has a typical amount, no hour's")
+    if is_filled and query.modified_since is not None:
+        raise invalid_parameter("fill", query.fill, "a copy is kept of what was measured")
     rows = await service.reads.book(
-        lambda book: water.rows(book, kahriz, query.by, start, end, now, query.modified_since)
+        lambda book: water.rows(
+            book, kahriz, query.by, start, end, now, query.modified_since, is_filled=is_filled
+        )
     )
     return JSONAnswer(
         {
@@ -73,6 +86,7 @@ async def water_delivered(
             "people_assumed": kahriz.is_served_assumed,
             "completeness_limit": COMPLETENESS_LIMIT,
             "as_of": iso(now - SETTLES_IN),
+            "fill": query.fill,
             "rows": rows,
         }
     )

@@ -46,6 +46,25 @@ class RevisedFigures(Figures):
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """What may have passed in the part of an interval that was not measured [m3].
+
+    Attributes
+    ----------
+    at_most_m3
+        None: there is no telling how much.
+    typical_m3
+        What usually flows there in so much time, as far as that is known; None: it is not at all.
+    """
+
+    at_most_m3: float | None
+    typical_m3: float | None
+
+
+UNKNOWN_GAP = Gap(None, None)
+
+
+@dataclass(frozen=True, slots=True)
 class WaterRow:
     """Water delivered in [start, end).
 
@@ -55,10 +74,15 @@ class WaterRow:
         The local hour ``2026-11-21T14:00+04:00``, day ``2026-11-21``, month ``2026-11``, season
         ``2026-autumn`` (winter has the year of its January) or year ``2026``.
     volume_m3
-        What passed while it was measured; None where nothing was.
-    lpcd
-        `volume_m3` in litres a person and day: at least this much reached each. None for an hour
-        (norms speak of days), without a count of people, or where nothing was measured.
+        What passed while it was measured, at least so much; None where nothing was. With what is
+        typical of the gaps added, if that was asked for.
+    volume_at_most_m3
+        What was measured, and the gaps filled at the greatest rate near; None: it is not known.
+    estimated_m3
+        The part of `volume_m3` that was not measured; 0 unless it was asked for.
+    lpcd, lpcd_at_most
+        The volumes in litres a person and day. None for an hour (norms speak of days), without a
+        count of people, or where nothing is known.
     mean_lps, min_lps, max_lps
         Over the covered time, and over the usable values.
     completeness
@@ -66,7 +90,7 @@ class WaterRow:
     is_complete
         The interval is over and completeness reaches the limit.
     norm_met
-        Name of the highest norm that `lpcd` reaches; None where it reaches none.
+        Name of the highest norm that the lpcd of what was measured reaches; None: none.
     """
 
     start: datetime
@@ -85,6 +109,14 @@ class WaterRow:
     revision: int
     computed_at: datetime
     norm_met: str | None
+    volume_at_most_m3: float | None
+    lpcd_at_most: float | None
+    estimated_m3: float
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether anything in `volume_m3` was not measured."""
+        return self.estimated_m3 > 0
 
 
 def water_row(
@@ -94,6 +126,9 @@ def water_row(
     now: datetime,
     people: int | None = None,
     norms: Sequence[Norm] = (),
+    gap: Gap = UNKNOWN_GAP,
+    *,
+    is_filled: bool = False,
     completeness_limit: float = COMPLETENESS_LIMIT,
 ) -> WaterRow:
     """Return the water delivered in one interval of a discharge datastream.
@@ -113,6 +148,10 @@ def water_row(
         Whom the water serves; None where nobody counted.
     norms
         Litres a person and day, in any order.
+    gap
+        What may have passed while nobody measured; of `kahriz.stats.gaps`.
+    is_filled
+        Whether `volume_m3` takes what is typical of the gap in.
     completeness_limit
         Share of the interval that must be measured to be called complete.
 
@@ -121,13 +160,16 @@ def water_row(
     start, end = from_ms(figures.start_ms), from_ms(figures.end_ms)
     completeness = min(1.0, figures.covered_s / (end - start).total_seconds())
     days = _days(period, start, end, zone, now)
-    lpcd = litres_a_person_and_day(figures.volume_m3, people, days) if days else None
+    measured = figures.volume_m3
+    estimated = (gap.typical_m3 or 0.0) if is_filled else 0.0
+    volume = (measured or 0.0) + estimated if estimated > 0 else measured
+    most = None if gap.at_most_m3 is None else (measured or 0.0) + gap.at_most_m3
     return WaterRow(
         start=start,
         end=end,
         label=_label(period, start, zone),
-        volume_m3=figures.volume_m3,
-        lpcd=lpcd,
+        volume_m3=volume,
+        lpcd=litres_a_person_and_day(volume, people, days),
         mean_lps=figures.mean,
         min_lps=figures.min,
         max_lps=figures.max,
@@ -138,7 +180,10 @@ def water_row(
         n_fail=figures.n_fail,
         revision=figures.revision,
         computed_at=from_ms(figures.computed_at_ms),
-        norm_met=norm_met(lpcd, norms),
+        norm_met=norm_met(litres_a_person_and_day(measured, people, days), norms),
+        volume_at_most_m3=most,
+        lpcd_at_most=litres_a_person_and_day(most, people, days),
+        estimated_m3=estimated,
     )
 
 
@@ -176,8 +221,11 @@ def spans_from_days(
 def litres_a_person_and_day(
     volume_m3: float | None, people: int | None, days: float
 ) -> float | None:
-    """Return volume [m3] x 1000 / people / days [L/person/day]; None where either is unknown."""
-    if volume_m3 is None or people is None:
+    """Return volume [m3] x 1000 / people / days [L/person/day].
+
+    None where one of them is unknown, or for less than a day.
+    """
+    if volume_m3 is None or people is None or not days:
         return None
     return volume_m3 * 1000.0 / people / days
 

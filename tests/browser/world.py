@@ -141,6 +141,7 @@ class World:
             "people_assumed": kahriz["people_assumed"],
             "completeness_limit": 0.9,
             "as_of": "2026-11-22T07:59:00Z",
+            "fill": "none",
             "rows": rows,
         }
 
@@ -223,6 +224,10 @@ def _day(start: datetime, back: int, base: float, people: int | None) -> Json:
         "revision": 2 if back == 4 else 1,
         "computed_at": iso(NOW),
         "norm_met": "design",
+        "volume_at_most_m3": round(volume / completeness * 1.1, 2),
+        "lpcd_at_most": None if people is None else round(volume / completeness * 1100 / people, 2),
+        "is_estimated": False,
+        "estimated_m3": 0.0,
     }
 
 

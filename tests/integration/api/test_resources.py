@@ -117,6 +117,43 @@ def test_a_gap_is_not_bridged_and_completeness_says_so(api: Api) -> None:
     assert row["completeness"] == pytest.approx(0.5, abs=0.01)
     assert row["volume_m3"] == pytest.approx(43.2, rel=0.01)
     assert row["is_complete"] is False
+    assert row["volume_at_most_m3"] == pytest.approx(86.4, rel=0.01)
+    assert (row["is_estimated"], row["estimated_m3"]) == (False, 0.0)
+
+
+def test_a_gap_is_filled_only_for_who_asks_and_says_so(api: Api) -> None:
+    rows.deliver(api, 1.0, MIDNIGHT - 6 * DAY, MIDNIGHT - 1.5 * DAY)
+
+    answer = api.json(f"{V1}/kahrizes/agh-dere/water", fill="typical", end=MIDNIGHT.isoformat())
+    told = {row["label"]: row for row in answer["rows"]}
+
+    assert answer["fill"] == "typical"
+    assert list(told) == [f"2026-11-{d}" for d in range(16, 22)]  # none before the first reading
+    assert [told[f"2026-11-{d}"]["is_estimated"] for d in (18, 19, 20, 21)] == [False] * 2 + [
+        True
+    ] * 2
+    half, none = told["2026-11-20"], told["2026-11-21"]
+    assert half["volume_m3"] == pytest.approx(86.4, rel=0.01)
+    assert half["estimated_m3"] == pytest.approx(43.2, rel=0.01)
+    assert (none["n"], none["completeness"]) == (0, 0.0)
+    assert none["estimated_m3"] == pytest.approx(86.4, rel=0.01)
+
+    (month,) = api.json(
+        f"{V1}/kahrizes/agh-dere/water", by="month", fill="typical", start="2026-11-05T00:00:00Z"
+    )["rows"]
+    assert month["is_estimated"]
+    assert_problem(api.get(f"{V1}/kahrizes/agh-dere/water?by=hour&fill=typical"), 422, "typical")
+    since = "modified_since=2026-11-20T00:00:00Z"
+    assert_problem(api.get(f"{V1}/kahrizes/agh-dere/water?fill=typical&{since}"), 422, "typical")
+
+
+def test_the_water_of_now_and_yesterday_is_bounded_by_the_week_before(api: Api) -> None:
+    rows.deliver(api, 3.0, MIDNIGHT - 3 * DAY, MIDNIGHT - 2 * DAY)
+    rows.deliver(api, 1.0, MIDNIGHT - DAY, MIDNIGHT - DAY / 2)
+
+    yesterday = api.json(f"{V1}/kahrizes/agh-dere")["yesterday"]
+
+    assert yesterday["volume_at_most_m3"] == pytest.approx(43.2 * (1 + 3), rel=0.01)
 
 
 def test_water_by_hour_begins_where_asked_and_ends_before_the_end(api: Api) -> None:
@@ -174,6 +211,12 @@ def test_a_season_is_summed_up_with_the_days_that_say_so(api: Api) -> None:
     assert (below["basic"], below["optimal"]) == (0, 15)
     at_most = {n["name"]: n["days_below_at_most"] for n in found["norms"]}
     assert (at_most["emergency"], at_most["optimal"]) == (4, 20)
+    # Four days and three quarters of one are unknown, and 2 L/s is the most that was seen.
+    assert found["volume_at_most_m3"] == pytest.approx(15 * 86.4 + 43.2 + 4.75 * 172.8, rel=1e-2)
+    assert found["completeness"] == pytest.approx(15.25 / 20, abs=0.01)
+    assert found["q90_low_lps"] == 0.0
+    assert found["q50_high_lps"] == pytest.approx(1 + 2 * 0.05 / 3**0.5)
+    assert found["q10_high_lps"] is None
 
 
 def test_a_summary_of_days_to_come_knows_nothing(api: Api) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.browser.figures import statistics, summary
+
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 22, 10, 20, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -72,6 +74,8 @@ class World:
         self.works: list[Json] = []
         self.month = _month()
         self.previews = {"agh-dere": [_preview("az", FOLDED, 1), _preview("en", ENGLISH, 2)]}
+        self.statistics = {k["id"]: statistics(k) for k in self.kahrizes}
+        self.summaries = {k["id"]: summary(k) for k in self.kahrizes}
         self.learning: dict[str, list[Json]] = {}
         self.cannot_see: dict[str, list[Json]] = {}
         self.devices: list[Json] = [

@@ -45,6 +45,19 @@ def test_a_repair_that_is_not_done_counts_as_slower_than_it_has_waited() -> None
     assert found == StageTime("resolved", 3, 1, None, None)
 
 
+def test_a_published_example_is_computed_alike() -> None:
+    # Bewick, Cheek & Ball 2004, Critical Care 8, 389, table 2: days 1 1 4 5 6+ 9 9+ 22, of which S
+    # is 0.750 from day 1, 0.625 from 4, 0.500 from 5, 0.333 from 9 and 0 from 22 on.
+    waits = [(1, True), (1, True), (4, True), (5, True), (6, False), (9, True), (9, False)]
+    alerts = [
+        Handled(NOW - timedelta(days=days), None, None, None, NOW if is_done else None)
+        for days, is_done in [*waits, (22, True)]
+    ]
+    found = next(s for s in stage_times(alerts, NOW) if s.stage == "resolved")
+
+    assert found == StageTime("resolved", 8, 6, 5 * 1440.0, 22 * 1440.0)
+
+
 def test_who_never_took_it_on_waited_until_it_ended() -> None:
     # The first waited 30 minutes at most, and says nothing of those who waited longer.
     found = stage("acknowledged", alert(resolved=30), alert(acknowledged=60))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pymannkendall
 import pytest
@@ -42,6 +44,18 @@ def test_worked_by_hand() -> None:
 
     assert result.inflation == 1.0
     assert result.p == pytest.approx(0.00128, abs=1e-5)
+
+
+def test_a_published_example_is_computed_alike() -> None:
+    # J. Little, College of the Holy Cross, "A Mann-Kendall example (by hand)": of 91 pairs 72 rise,
+    # 18 fall and one is equal, S = 54, Z = 2.9058.
+    values = np.array(
+        [12.9, 14.8, 13.2, 15.7, 13.8, 15.6, 12.9, 11.0, 17.3, 15.9, 19.0, 18.3, 20.1, 21.7]
+    )
+    result = found(values)
+
+    assert result.inflation == 1.0
+    assert -NormalDist().inv_cdf(result.p / 2) == pytest.approx(2.9058, abs=5e-5)
 
 
 def test_nine_values_are_too_few() -> None:

@@ -144,6 +144,8 @@ _EXAMPLE: dict[str, Any] = {
                     "n_reached": 2,
                     "median_min": 1310.0,
                     "slow_min": None,
+                    "median_low_min": 240.0,
+                    "median_high_min": None,
                 }
             ],
         }
@@ -288,6 +290,8 @@ class Stage(BaseModel):
     n_reached: int
     median_min: float | None
     slow_min: float | None
+    median_low_min: float | None
+    median_high_min: float | None
 
 
 class Repair(BaseModel):

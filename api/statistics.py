@@ -256,6 +256,8 @@ def _repair(
                         "n_reached": each.n_reached,
                         "median_min": each.median_min,
                         "slow_min": each.slow_min,
+                        "median_low_min": each.median_low_min,
+                        "median_high_min": each.median_high_min,
                     }
                     for each in repair.stage_times(handled, now)
                 ],

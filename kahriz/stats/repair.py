@@ -6,9 +6,14 @@ repair takes more than three weeks. Leaving it out would make the slowest repair
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import NormalDist
+
+_NORMAL = NormalDist().inv_cdf(0.975)
+_ROUNDING = 1e-12
 
 STAGES = ("told", "acknowledged", "on_site", "resolved")
 
@@ -38,6 +43,8 @@ class StageTime:
         ended without it.
     median_min, slow_min
         Minutes within which half, and nine of ten, have reached it; None: fewer have so far.
+    median_low_min, median_high_min
+        95 % interval of the median; None: it has no such end yet.
     """
 
     stage: str
@@ -45,6 +52,18 @@ class StageTime:
     n_reached: int
     median_min: float | None
     slow_min: float | None
+    median_low_min: float | None
+    median_high_min: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """Which part still waits after a wait, and its 95 % interval."""
+
+    wait: timedelta
+    waiting: float
+    low: float
+    high: float
 
 
 def stage_times(alerts: Sequence[Handled], now: datetime) -> list[StageTime]:
@@ -56,8 +75,11 @@ def stage_times(alerts: Sequence[Handled], now: datetime) -> list[StageTime]:
     waits until `now`, or until it was resolved without it. False alarms are repaired by nobody: of
     them it is only counted when people were told and took them on.
 
-    Uncertainty: n is given with it; with fewer than about ten alerts a median is an anecdote.
-    Source: Kaplan & Meier 1958, J. Am. Stat. Assoc. 53, 457.
+    Uncertainty: of the median, the instants at which 0.5 lies in the interval of S (Brookmeyer &
+    Crowley 1982); that is S^exp(-+ 1.96 s / ln S), s^2 = sum of d_i / (n_i (n_i - d_i)) by
+    Greenwood (Kalbfleisch & Prentice's log-log interval, as libraries have it). With fewer than
+    about ten alerts it is wide, and a median an anecdote. Source: Kaplan & Meier 1958, J. Am. Stat.
+    Assoc. 53, 457.
 
     Parameters
     ----------
@@ -79,22 +101,41 @@ def _stage(stage: str, alerts: Sequence[Handled], now: datetime) -> StageTime:
         until = at if is_reached and at is not None else min(alert.resolved or now, now)
         # Somebody may have taken it on while it was only watched.
         waits.append((max(until - alert.fired, timedelta(0)), is_reached))
+    curve = _curve(waits)
     return StageTime(
         stage,
         len(waits),
         sum(is_reached for _, is_reached in waits),
-        _within(waits, 0.5),
-        _within(waits, 0.9),
+        _first((point.wait, point.waiting) for point in curve),
+        _first(((point.wait, point.waiting) for point in curve), 0.1),
+        _first((point.wait, point.low) for point in curve),
+        _first((point.wait, point.high) for point in curve),
     )
 
 
-def _within(waits: Sequence[tuple[timedelta, bool]], part: float) -> float | None:
-    """Return the minutes in which so large a part reached the stage; None: it has not so far."""
-    waiting = 1.0
+def _curve(waits: Sequence[tuple[timedelta, bool]]) -> list[_Point]:
+    """Return the product limit at each wait that ended by reaching the stage."""
+    waiting, greenwood, found = 1.0, 0.0, []
     for wait in sorted({wait for wait, is_reached in waits if is_reached}):
         at_risk = sum(other >= wait for other, _ in waits)
         reached = sum(other == wait and is_reached for other, is_reached in waits)
         waiting *= 1.0 - reached / at_risk
-        if waiting <= 1.0 - part + 1e-12:
+        if reached < at_risk:
+            greenwood += reached / (at_risk * (at_risk - reached))
+        found.append(_Point(wait, waiting, *_interval(waiting, greenwood)))
+    return found
+
+
+def _interval(waiting: float, greenwood: float) -> tuple[float, float]:
+    if waiting <= _ROUNDING:  # nobody waits any more: the interval is not defined there
+        return 0.0, 0.0
+    reach = _NORMAL * math.sqrt(greenwood) / math.log(waiting)
+    return waiting ** math.exp(-reach), waiting ** math.exp(reach)
+
+
+def _first(curve: Iterable[tuple[timedelta, float]], part: float = 0.5) -> float | None:
+    """Return the minutes after which at most this part waits; None: more do so far."""
+    for wait, waiting in curve:
+        if waiting <= part + _ROUNDING:
             return wait / timedelta(minutes=1)
     return None

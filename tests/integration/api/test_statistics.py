@@ -246,6 +246,8 @@ def test_repair_times_count_who_still_waits(api: Api) -> None:
         "n_reached": 2,
         "median_min": 180.0,
         "slow_min": None,
+        "median_low_min": 60.0,
+        "median_high_min": None,
     }
     assert (stages["told"]["n_reached"], stages["told"]["median_min"]) == (1, None)
     assert engineer["alerts"] == 0

@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from firmware_sim.hydrology import DAY_MS
+from kahriz.clock import from_ms
+from kahriz.observations import DatastreamId, Quality, Series
 from kahriz.sites import DEFAULT_NORMS
 from kahriz.stats.delivered import Gap, RevisedFigures, spans_from_days, water_row
 from kahriz.stats.gaps import Unmeasured
 from kahriz.stats.local_days import day_bounds, day_start, days_touching
+from kahriz.stats.rollup import Figures, rollup
+from tests.unit.stats.test_balance import START_MS, STEP_MS, village
 from tests.unit.stats.test_delivered import BAKU, NOW, day_of_water
 
 FIRST = date(2026, 11, 1)
+UTC_ZONE = ZoneInfo("UTC")
 DAY = timedelta(days=1)
 
 
@@ -149,6 +159,50 @@ def test_a_month_is_the_sum_of_its_days_and_what_passed_lies_between(hours: list
     least = span.volume_m3 or 0.0
     assert least <= 20 * 172.8 + 1e-6
     assert least + (whole.at_most_m3 or 0.0) >= 20 * 172.8 - 1e-6
+
+
+def test_over_months_of_a_simulated_village_what_passed_lies_within_and_the_typical_is_near() -> (
+    None
+):
+    held, off = [], []
+    for seed in range(3):
+        true, seen = a_village_with_outages(seed, days=90)
+        unmeasured = Unmeasured(seen, UTC_ZONE, NOW)
+        measured = {day.start_ms: day.volume_m3 or 0.0 for day in seen}
+        whole = unmeasured.of_span(from_ms(true[0].start_ms), from_ms(true[-1].end_ms))
+        for day in true:
+            gap = unmeasured.of_span(from_ms(day.start_ms), from_ms(day.end_ms))
+            least, passed = measured.get(day.start_ms, 0.0), day.volume_m3 or 0.0
+            if gap.at_most_m3:
+                held.append(least - 1e-6 <= passed <= least + gap.at_most_m3 + 1e-6)
+                off.append(abs(least + (gap.typical_m3 or 0.0) - passed) / passed)
+        passed = sum(day.volume_m3 or 0.0 for day in true)
+        assert sum(measured.values()) < 0.98 * passed
+        assert sum(measured.values()) + (whole.typical_m3 or 0.0) == pytest.approx(passed, rel=0.01)
+
+    assert len(held) > 30
+    assert all(held)
+    assert np.median(off) < 0.06
+
+
+def a_village_with_outages(seed: int, days: int) -> tuple[list[Figures], list[RevisedFigures]]:
+    """Return the true days of a line behind a reservoir, and what eight outages left of them."""
+    chance = np.random.default_rng(seed)
+    time = START_MS + np.arange(0, days * DAY_MS + 1, STEP_MS, dtype=np.int64)
+    lps = village(seed, reservoir=True).water(time).delivery_lps
+    keep = np.ones(len(time), bool)
+    for _ in range(8):
+        begin = chance.integers(0, len(time))
+        keep[begin : begin + int(chance.choice([6, 20, 70, 200, 600]))] = False
+    edges = (START_MS + np.arange(days + 1) * DAY_MS).astype("datetime64[ms]")
+
+    def figures(rows: NDArray[np.bool_]) -> list[Figures]:
+        flags = np.full(rows.sum(), Quality.GOOD, np.uint8)
+        at = time[rows].astype("datetime64[ms]")
+        return rollup(Series(DatastreamId("k.line.discharge"), at, lps[rows], flags), edges)
+
+    seen = [RevisedFigures(**asdict(f)) for f in figures(keep) if not f.is_empty]
+    return figures(np.ones(len(time), bool)), seen
 
 
 def _span(first: date, days: int) -> tuple[datetime, datetime]:

@@ -38,13 +38,15 @@ function service(found) {
 function loss(found) {
   if (found === null) return null;
   const figures = { loss: volume(found.loss_m3), sure: volume(SURE * found.uncertainty_m3) };
-  const notes = [t("lossFigures", figures), known(found.known_days, found.days)];
+  const notes = [t("lossFigures", figures), known(found.known_days, found.days), t("lossWhat")];
   if (found.reservoir === "not_counted") notes.push(t("tankNotCounted"));
   const isLoss = found.is_certain && found.loss_m3 > 0 && found.share !== null;
   return [t("loss"), isLoss ? `${percent(found.share)} %` : t("notTold"), notes.join(" · ")];
 }
 
-function night(found) {
+// A canal that is shut at night has no flow that leaks would show in.
+function night(found, use) {
+  if (use !== "drinking") return null;
   const last = found?.nights.findLast((each) => each.night_flow_lps !== null);
   if (!last) return null;
   const sure = number(SURE * (last.night_flow_uncertainty_lps ?? NaN), 2);
@@ -65,7 +67,9 @@ function below(found, norm) {
   const days = found.norms.find((each) => each.name === norm?.name);
   if (!days || days.days_below === null) return null;
   const title = t("daysBelow", { lpcd: number(norm.lpcd), name: normName(norm.name) });
-  return [title, range(days.days_below, days.days_below_at_most, number), t("ofDays", { of: number(found.days) })];
+  const figure = t("ofKnown", { n: number(days.days_below), of: number(found.complete_days) });
+  const most = { n: number(days.days_below_at_most), of: number(found.days) };
+  return [title, figure, days.days_below_at_most > days.days_below ? t("atMostDays", most) : ""];
 }
 
 function trend(found) {
@@ -118,7 +122,7 @@ export function createOutlook() {
       service(statistics.service),
       below(summary, norm),
       loss(statistics.balance),
-      night(statistics.night_flow),
+      night(statistics.night_flow, kahriz.use),
       year(summary),
       trend(statistics.trend),
       ahead(statistics.forecasts, norm),
@@ -127,7 +131,7 @@ export function createOutlook() {
   }
 
   function update(kahriz, statistics, summary) {
-    const data = [kahriz.people, kahriz.norms, statistics, summary];
+    const data = [kahriz.people, kahriz.norms, kahriz.use, statistics, summary];
     rebuild(body, data, () => build(kahriz, statistics, summary));
   }
 

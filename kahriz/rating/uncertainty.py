@@ -18,11 +18,15 @@ def instrument_uncertainty(
 ) -> Values:
     """Return the standard uncertainty (n,) [L/s] of discharges at a site: its rating's or meter's.
 
-    A meter's is `Site.meter_uncertainty` times the discharge; for a rating's see below.
+    A meter's is `Site.meter_uncertainty` times the discharge. Below `Site.dry_below_lps` it cannot
+    be told from a line that stands: anything up to there is as likely (JCGM 100:2008, 4.3.7). For a
+    rating's see below.
     """
     if site.rating:
         return discharge_uncertainty(site.rating, zone, time_ms, discharge_lps)
-    return np.asarray(site.meter_uncertainty * discharge_lps, np.float64)
+    standing = site.dry_below_lps / 3.0**0.5
+    moving = site.meter_uncertainty * discharge_lps
+    return np.where(discharge_lps < site.dry_below_lps, standing, moving)
 
 
 def discharge_uncertainty(

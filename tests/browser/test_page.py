@@ -198,8 +198,9 @@ def test_each_figure_of_the_outlook_stands_beside_how_sure_and_how_well_known_it
 
     assert _outlook(page) == {
         "Water, 30 days": "99 % of the time | 2 interruptions, the longest 4 h · 98 % measured",
-        "Days below 60 L (design norm), a year": "4 to 18 | of 365 days",
-        "Lost on the way, 30 days": "13 % | 846 ± 424 m³ · 27 of 30 days known",
+        "Days below 60 L (design norm), a year": "4 of 351 known days | at most 18 of 365",
+        "Did not arrive, 30 days": "13 % | 846 ± 424 m³ · 27 of 30 days known"
+        " · leaks, taps, what runs over",
         "Flow by night": "0.40 L/s | ± 0.02 · 6 of 7 nights known",
         "Water of a year": "73,512 to 75,480 m³ | 351 of 365 days known",
         "Trend of the source": "falls by 0.06 L/s a year | 0.02 to 0.11 · 44 of 47 months known",
@@ -245,8 +246,9 @@ def test_what_the_instruments_cannot_tell_is_not_told_as_a_figure(
     world.summaries["agh-dere"]["volume_at_most_m3"] = None
     told = _outlook(opened().page)
 
-    assert told["Lost on the way, 30 days"] == (
-        "cannot be told | 846 ± 1,800 m³ · 27 of 30 days known · reservoir not counted"
+    assert told["Did not arrive, 30 days"] == (
+        "cannot be told | 846 ± 1,800 m³ · 27 of 30 days known · leaks, taps, what runs over"
+        " · reservoir not counted"
     )
     assert told["Trend of the source"] == "none that can be told | 44 of 47 months known"
     assert told["Water of a year"] == "at least 73,512 m³ | 351 of 365 days known"

@@ -62,3 +62,12 @@ def test_a_site_is_as_sure_as_its_weir_or_else_as_its_meter() -> None:
     )
     assert instrument_uncertainty(line, BAKU, time, flow) == pytest.approx(2.0 * 0.05 / 3**0.5)
     assert instrument_uncertainty(better, BAKU, time, flow) == pytest.approx(0.02)
+
+
+def test_what_a_meter_shows_of_a_line_that_stands_is_not_known_to_nought() -> None:
+    line = Site(id="line", kind=SiteKind.DELIVERY_LINE, name="Xətt", dry_below_lps=0.3)
+    flow = np.array([0.0, 0.299, 0.3, np.nan])
+    found = instrument_uncertainty(line, BAKU, np.zeros(4, np.int64), flow)
+
+    assert found[:3] == pytest.approx([0.3 / 3**0.5, 0.3 / 3**0.5, 0.3 * 0.05 / 3**0.5])
+    assert np.isnan(found[3])

@@ -14,7 +14,14 @@ from kahriz.clock import from_ms, to_ms
 from kahriz.observations import DatastreamId
 from kahriz.rating.uncertainty import instrument_uncertainty
 from kahriz.sites import Kahriz
-from kahriz.stats.delivered import Period, RevisedFigures, WaterRow, spans_from_days, water_row
+from kahriz.stats.delivered import (
+    Gap,
+    Period,
+    RevisedFigures,
+    WaterRow,
+    spans_from_days,
+    water_row,
+)
 from kahriz.stats.gaps import NEAR, Unmeasured
 from kahriz.stats.local_days import Span, day_bounds, local_date, span_bounds
 from kahriz.stats.summary import Summary, summary
@@ -49,8 +56,8 @@ def rows(
 ) -> list[shapes.Shape]:
     """Return the hours or local days that begin in [start, end), or the longer spans it touches.
 
-    With `modified_since` only those whose figures were computed then or later; filled, with what
-    is typical of gaps, and rows of days that are nothing but gap.
+    With `modified_since` only those whose figures, or what their bounds rest on, were computed then
+    or later; filled, with what is typical of gaps, and rows of days that are nothing but gap.
     """
     if kahriz.delivery is None:
         return []
@@ -67,11 +74,12 @@ def rows(
         found = spans_from_days(found, kahriz.zone, by)
     elif is_filled:
         found = sorted([*found, *gaps.unknown_days(start, end)], key=lambda row: row.start_ms)
-    since_ms = None if modified_since is None else to_ms(modified_since)
+    since_ms = 0 if modified_since is None else to_ms(modified_since)
+    told = ((figures, _gap(by, figures, gaps)) for figures in found)
     return [
-        shapes.water(_told(kahriz, by, row, now, gaps, is_filled=is_filled))
-        for row in found
-        if since_ms is None or row.computed_at_ms >= since_ms
+        shapes.water(_told(kahriz, by, figures, now, gap, is_filled=is_filled))
+        for figures, gap in told
+        if max(figures.computed_at_ms, gap.changed_ms) >= since_ms
     ]
 
 
@@ -93,7 +101,7 @@ def summed(
     flow = np.array([np.nan if day.mean is None else day.mean for day in kept], np.float64)
     at = np.array([day.start_ms for day in kept], np.int64)
     return summary(
-        [_told(kahriz, "day", row, now, gaps) for row in kept],
+        [_told(kahriz, "day", row, now, gaps.of(row)) for row in kept],
         days,
         kahriz.norms,
         kahriz.served,
@@ -140,9 +148,15 @@ def _last_two(
     gaps = Unmeasured(days, kahriz.zone, now, _capacity(kahriz))
     today = local_date(now, kahriz.zone)
     last = [day for day in days if local_date(from_ms(day.start_ms), kahriz.zone) >= today - _DAY]
-    told = (shapes.water(_told(kahriz, "day", day, now, gaps)) for day in last)
+    told = (shapes.water(_told(kahriz, "day", day, now, gaps.of(day))) for day in last)
     by_label = {row["label"]: row for row in told}
     return by_label.get((today - _DAY).isoformat()), by_label.get(today.isoformat())
+
+
+def _gap(by: Period, figures: rollups.Rollup | RevisedFigures, gaps: Unmeasured) -> Gap:
+    if by == "hour" or by == "day":
+        return gaps.of(figures)
+    return gaps.of_span(from_ms(figures.start_ms), from_ms(figures.end_ms))
 
 
 def _told(
@@ -150,16 +164,10 @@ def _told(
     by: Period,
     figures: rollups.Rollup | RevisedFigures,
     now: datetime,
-    gaps: Unmeasured,
+    gap: Gap,
     *,
     is_filled: bool = False,
 ) -> WaterRow:
-    is_short = by == "hour" or by == "day"
-    gap = (
-        gaps.of(figures)
-        if is_short
-        else gaps.of_span(from_ms(figures.start_ms), from_ms(figures.end_ms))
-    )
     return water_row(
         figures, by, kahriz.zone, now, kahriz.served, kahriz.norms, gap, is_filled=is_filled
     )

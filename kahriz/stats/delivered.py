@@ -55,10 +55,13 @@ class Gap:
         None: there is no telling how much.
     typical_m3
         What usually flows there in so much time, as far as that is known; None: it is not at all.
+    changed_ms
+        When last something it rests on was computed, or came to its end; 0 without a gap.
     """
 
     at_most_m3: float | None
     typical_m3: float | None
+    changed_ms: int = 0
 
 
 UNKNOWN_GAP = Gap(None, None)

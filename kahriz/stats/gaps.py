@@ -35,7 +35,7 @@ class _Rates:
 
     greatest: float | None
     typical: float | None
-    computed_at_ms: int
+    changed_ms: int
 
 
 class Unmeasured:
@@ -43,9 +43,9 @@ class Unmeasured:
 
     Formulas: gap = (time until the interval ends, or until now) - covered time, by local days. At
     most gap x the greatest value of that day and the seven either side, or the site's capacity if
-    that is more, passed in it. Typically gap x the median of the mean flows of the complete ones
-    of these days, at least `FEWEST_DAYS`, if any day up to it is known. A longer span is the sum
-    of its days.
+    that is more, passed in it; a day that still runs tells of itself alone. Typically gap x the
+    median of the mean flows of the complete ones of these days, at least `FEWEST_DAYS`, if any day
+    up to it is known. A longer span is the sum of its days.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Unmeasured:
             if day in self._days or opening < start or self._near(day).typical is None:
                 continue
             nothing = (to_ms(opening), to_ms(closing), 0, 0, 0, 0, None, None, None, None, 0.0)
-            found.append(RevisedFigures(*nothing, 1, self._near(day).computed_at_ms))
+            found.append(RevisedFigures(*nothing, 1, self._near(day).changed_ms))
         return found
 
     def _of_day(self, day: date) -> Gap:
@@ -122,6 +122,7 @@ class Unmeasured:
         return Gap(
             None if near.greatest is None else near.greatest * seconds / 1000.0,
             None if near.typical is None else near.typical * seconds / 1000.0,
+            near.changed_ms,
         )
 
     def _near(self, day: date) -> _Rates:
@@ -132,7 +133,11 @@ class Unmeasured:
 
     def _look_around(self, day: date) -> _Rates:
         around = (day + n * _DAY for n in range(-NEAR.days, NEAR.days + 1))
-        days = [self._days[each] for each in around if each in self._days]
+        days = [
+            self._days[each]
+            for each in around
+            if each in self._days and (each == day or self._days[each].end_ms <= self._now_ms)
+        ]
         seen = [each.max for each in days if each.max is not None]
         if self._capacity is not None:
             seen.append(self._capacity)
@@ -142,8 +147,14 @@ class Unmeasured:
         return _Rates(
             max(seen, default=None),
             statistics.median(means) if len(means) >= FEWEST_DAYS and has_begun else None,
-            max((each.computed_at_ms for each in days), default=0),
+            self._changed_ms(day, days),
         )
+
+    def _changed_ms(self, day: date, near: Sequence[HasRevision]) -> int:
+        """Return when last one of the days was computed, or came to its end and began to count."""
+        instants = [each.computed_at_ms for each in near]
+        ends = [to_ms(day_bounds(day, self._zone)[1]), *(each.end_ms for each in near)]
+        return max([*instants, *(end for end in ends if end <= self._now_ms)], default=0)
 
 
 def _is_complete(day: HasFigures) -> bool:
@@ -155,4 +166,5 @@ def _summed(gaps: Iterable[Gap]) -> Gap:
     parts = list(gaps)
     most = [gap.at_most_m3 for gap in parts if gap.at_most_m3 is not None]
     typical = [gap.typical_m3 for gap in parts if gap.typical_m3 is not None]
-    return Gap(sum(most) if len(most) == len(parts) else None, sum(typical))
+    changed = max((gap.changed_ms for gap in parts), default=0)
+    return Gap(sum(most) if len(most) == len(parts) else None, sum(typical), changed)

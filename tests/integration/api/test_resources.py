@@ -265,6 +265,29 @@ def test_who_keeps_a_copy_gets_what_late_data_restated_and_nothing_else(
     assert found["as_of"] == "2026-11-22T12:59:00Z"
 
 
+def test_who_keeps_a_copy_gets_the_bounds_that_a_neighbour_s_late_data_moved(api: Api) -> None:
+    address = f"{V1}/kahrizes/agh-dere/water"
+    day = datetime(2026, 5, 31, 20, tzinfo=UTC)  # midnight in Baku
+    rows.deliver(api, 1.0, day - 4 * DAY, day - 2 * DAY)
+    rows.deliver(api, 1.0, day, day + DAY / 2)
+    api.now = NOW + timedelta(minutes=5)
+    first = api.json(address, start="2026-05-01T00:00:00Z")
+    copy = {row["label"]: row for row in first["rows"]}
+    api.now = NOW + timedelta(hours=1)
+    rows.deliver(api, 3.0, day - 2 * DAY, day - 1.5 * DAY)
+
+    for row in api.json(address, modified_since=first["as_of"])["rows"]:
+        copy[row["label"]] = row
+
+    assert list(copy.values()) != first["rows"]
+    assert (
+        sorted(copy.values(), key=lambda row: row["start"])
+        == api.json(address, start="2026-05-01T00:00:00Z")["rows"]
+    )
+    assert copy["2026-06-01"]["volume_at_most_m3"] == pytest.approx(43.2 * (1 + 3), rel=0.02)
+    assert copy["2026-06-01"]["revision"] == 1
+
+
 def test_figures_that_were_computed_a_moment_before_they_could_be_read_come_once_more(
     api: Api,
 ) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from firmware_sim.hydrology import DAY_MS
-from kahriz.clock import from_ms
+from kahriz.clock import from_ms, to_ms
 from kahriz.observations import DatastreamId, Quality, Series
 from kahriz.sites import DEFAULT_NORMS
 from kahriz.stats.delivered import Gap, RevisedFigures, spans_from_days, water_row
@@ -19,7 +19,7 @@ from kahriz.stats.gaps import Unmeasured
 from kahriz.stats.local_days import day_bounds, day_start, days_touching
 from kahriz.stats.rollup import Figures, rollup
 from tests.unit.stats.test_balance import START_MS, STEP_MS, village
-from tests.unit.stats.test_delivered import BAKU, NOW, day_of_water
+from tests.unit.stats.test_delivered import BAKU, COMPUTED, NOW, day_of_water
 
 FIRST = date(2026, 11, 1)
 UTC_ZONE = ZoneInfo("UTC")
@@ -114,6 +114,27 @@ def test_what_is_still_to_come_is_not_missing() -> None:
     month_end = datetime(2026, 11, 30, 20, tzinfo=UTC)
     whole = gaps([*days, running]).of_span(day_start(today - 7 * DAY, BAKU), month_end)
     assert whole.at_most_m3 == pytest.approx(3.6 * 3.5)
+
+
+def test_a_bound_changes_when_a_day_around_it_does_or_has_come_to_its_end() -> None:
+    days = month(on_5=12.0)
+    late = NOW + timedelta(hours=3)
+    restated = [replace(d, computed_at_ms=to_ms(late)) if n == 9 else d for n, d in enumerate(days)]
+
+    assert from_ms(gaps(days).of(days[4]).changed_ms) == COMPUTED
+    assert from_ms(gaps(restated).of(days[4]).changed_ms) == late
+    # The 13th is more than a week away, and a day without a gap rests on itself alone.
+    far = [replace(d, computed_at_ms=to_ms(late)) if n == 12 else d for n, d in enumerate(days)]
+    assert from_ms(gaps(far).of(days[4]).changed_ms) == COMPUTED
+    assert gaps(restated).of(days[5]).changed_ms == 0
+    # Of a day that still runs nothing counts for others, until it is over.
+    today = date(2026, 11, 22)
+    running = replace(day_of_water(today), max=9.0, computed_at_ms=to_ms(NOW))
+    yesterday = day_of_water(today - DAY, 86.4, 12.0)
+    before = Unmeasured([yesterday, running], BAKU, NOW).of(yesterday)
+    after = Unmeasured([yesterday, running], BAKU, NOW + DAY).of(yesterday)
+    assert (before.at_most_m3, after.at_most_m3) == pytest.approx((12 * 3.6 * 3.5, 12 * 3.6 * 9.0))
+    assert from_ms(after.changed_ms) == day_bounds(today, BAKU)[1]
 
 
 def test_before_the_first_reading_there_ever_was_nothing_is_typical() -> None:

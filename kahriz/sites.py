@@ -175,7 +175,8 @@ class Device(BaseModel):
 
 METER_UNCERTAINTY = 0.05 / 3.0**0.5
 """Standard uncertainty of a water meter, as a part of what passes: 5 % either way, as evenly likely
-(JCGM 100:2008, 4.3.7). ISO 4064-1 is said to permit that at low flows; its text was not read."""
+(JCGM 100:2008, 4.3.7). ISO 4064-1:2014 permits that to a meter of class 2 below Q2, as its makers
+quote it; above Q2 it is 2 %."""
 DRY_BELOW_LPS = 0.05
 """A line that carries less is called dry: at zero a meter and a weir still say a little."""
 

@@ -157,8 +157,9 @@ def balance(source: Passed, delivered: Passed, storage: Storage | None = None) -
     storage
         Of the reservoir in between; None: there is none.
 
-    Source: IWA's water balance (Alegre et al. 2016, Performance Indicators for Water Supply
-    Services), uncertainties as JCGM 100:2008, 5.2.
+    Source: IWA's water balance, losses as what was put in less what is known to have been used, as
+    LEAKSSuite Library tells it (leakssuitelibrary.com/iwa-water-balance); uncertainties as JCGM
+    100:2008, 5.2.
     """
     gone = source.volume_m3 - delivered.volume_m3
     change = np.zeros(len(gone)) if storage is None else np.diff(storage.held_m3)

@@ -112,8 +112,9 @@ def summary(
     uncertainty_lps
         Standard uncertainty of the mean flow of each of `rows`; NaN, or None: it is not known.
 
-    Source: duration: Weibull's plotting position m / (n + 1), as in WMO-No. 168, Guide to
-    Hydrological Practices. lpcd and its levels: `kahriz.stats.delivered`.
+    Source: duration: Weibull's plotting position m / (n + 1), as Vogel & Fennessey 1994 (J. Water
+    Resour. Plann. Manage. 120, 485) are quoted to use it. lpcd and its levels:
+    `kahriz.stats.delivered`.
     """
     complete = [row for row in rows if row.is_complete]
     known = [row.volume_m3 for row in rows if row.volume_m3 is not None]

@@ -180,6 +180,8 @@ quote it; above Q2 it is 2 %."""
 DRY_BELOW_LPS = 0.05
 """A line that carries less is called dry: at zero a meter and a weir still say a little."""
 
+_OF_FLOW = ("dry_below_lps", "meter_uncertainty", "capacity_lps")
+
 
 class Site(BaseModel):
     """A measured place on a kahriz."""
@@ -211,14 +213,15 @@ class Site(BaseModel):
 
     @model_validator(mode="after")
     def _only_flowing_water_is_metered(self) -> Site:
-        if self.kind not in (SiteKind.OUTLET, SiteKind.DELIVERY_LINE):
-            for key in ("dry_below_lps", "meter_uncertainty", "capacity_lps"):
-                if key in self.model_fields_set:
-                    raise ValueError(
-                        f"{key} is for an outlet or a delivery_line: {self.id!r} is of kind"
-                        f" {self.kind.value!r}"
-                    )
-        if self.rating and "meter_uncertainty" in self.model_fields_set:
+        fields = type(self).model_fields
+        # What only repeats the default says nothing: so does a registry that is written out whole.
+        said = [key for key in _OF_FLOW if getattr(self, key) != fields[key].default]
+        if said and self.kind not in (SiteKind.OUTLET, SiteKind.DELIVERY_LINE):
+            raise ValueError(
+                f"{said[0]} is for an outlet or a delivery_line: {self.id!r} is of kind"
+                f" {self.kind.value!r}"
+            )
+        if self.rating and "meter_uncertainty" in said:
             raise ValueError(
                 f"meter_uncertainty of {self.id!r}: its discharge is rated, and is as sure as the"
                 " rating's stage_uncertainty_m"

@@ -121,6 +121,12 @@ def test_a_registry_that_cannot_work_is_one_line_that_names_the_thing(
     assert "\n" not in line
 
 
+def test_a_registry_written_out_whole_is_the_same_registry(tmp_path: Path) -> None:
+    known = registry(tmp_path, HEAD + OUTLET + "capacity_lps = 9.0\n" + STAGE + RATING)
+
+    assert Registry.model_validate(known.model_dump(mode="json")) == known
+
+
 def test_where_it_is_wrong_is_said_by_ids(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         registry(tmp_path, HEAD + OUTLET + STAGE + "spike = -1")

@@ -60,6 +60,18 @@ class Recession:
     spell_days: int
 
 
+# 97.5 % points of Student's t with 1, 2, ... degrees of freedom.
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+def student(degrees: int) -> float:
+    """Return the 97.5 % point of Student's t; beyond 10 degrees by its expansion."""
+    if degrees <= len(_STUDENT):
+        return _STUDENT[degrees - 1]
+    z = 1.959964
+    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     slope: float
@@ -91,10 +103,10 @@ def recession(lps: Values) -> Recession | None:
     """Return the master recession of a source; None where no dry spell tells of it.
 
     Formulas: ln Q = c_j - t / T, and 1 / sqrt(Q) = c_j + b t with T(Q) = 1 / (2 b sqrt(Q)), by
-    least squares with one slope for all spells j and an intercept for each. The standard error of
-    the slope is taken between spells (each is one observation, however many days it has):
-    s^2 = m / (m - 1) * sum over spells of (sum of w r)^2 / (sum of w^2)^2, with w = t - mean(t)
-    and r the residual. The law is the one about which ln Q scatters less.
+    least squares with one slope for all spells j and an intercept for each. Each spell is one
+    observation, however many days it has, and the long ones weigh most: the slope's standard error
+    is found by leaving out each in turn (jackknife), s^2 = (m - 1) / m * sum of (b_-j - b)^2, and
+    the interval is Student's with m - 1 degrees. The law is the one about which ln Q scatters less.
 
     Parameters
     ----------
@@ -103,8 +115,8 @@ def recession(lps: Values) -> Recession | None:
 
     Limits: recharge that goes on through a spell makes T longer than the aquifer's own; it is the
     recession that people there live with. Sources: Maillet 1905 and Boussinesq 1904 as quoted
-    by Dewandel et al. 2003, J. Hydrol. 274, 248; error by spells: Liang & Zeger 1986,
-    Biometrika 73, 13.
+    by Dewandel et al. 2003, J. Hydrol. 274, 248; the
+    interval has no source but how often it held (docs/statistics.md).
     """
     spells = [lps[spell] for spell in dry_spells(lps)]
     if not spells:
@@ -117,7 +129,7 @@ def recession(lps: Values) -> Recession | None:
     line = maillet if is_maillet else boussinesq
     # Rate -dQ/dt / Q at the reference for a slope of 1.
     rate = 1.0 if is_maillet else 2.0 * math.sqrt(reference)
-    low, high = _interval(line, rate)
+    low, high = _interval(line, len(spells), rate)
     return Recession(
         law="maillet" if is_maillet else "boussinesq",
         days=1.0 / (rate * line.slope),
@@ -138,20 +150,21 @@ def _line(
     """Fit one slope to what `straighten` makes of flows; `log_of` makes ln Q of that again."""
     times = [np.arange(len(q)) - (len(q) - 1) / 2.0 for q in spells]
     values = [straighten(q) for q in spells]
-    weight = sum(float(t @ t) for t in times)
-    slope = sum(float(t @ v) for t, v in zip(times, values, strict=True)) / weight
+    weights = np.array([float(t @ t) for t in times])
+    pulls = np.array([float(t @ v) for t, v in zip(times, values, strict=True)])
+    slope = float(pulls.sum() / weights.sum())
     fitted = [v.mean() + slope * t for t, v in zip(times, values, strict=True)]
-    pulls = [float(t @ (v - f)) for t, v, f in zip(times, values, fitted, strict=True)]
-    m = len(spells)
-    error = None
+    m, error = len(spells), None
     if m > 1:
-        error = math.sqrt(m / (m - 1) * sum(pull**2 for pull in pulls)) / weight
+        without = (pulls.sum() - pulls) / (weights.sum() - weights)
+        error = math.sqrt((m - 1) / m * float(np.sum((without - slope) ** 2)))
     off = np.concatenate([np.log(q) - log_of(f) for q, f in zip(spells, fitted, strict=True)])
     return _Line(slope, error, float(np.sqrt(np.mean(off**2))))
 
 
-def _interval(line: _Line, rate: float) -> tuple[float | None, float | None]:
+def _interval(line: _Line, spells: int, rate: float) -> tuple[float | None, float | None]:
     if line.error is None:
         return None, None
-    fast, slow = line.slope + 1.96 * line.error, line.slope - 1.96 * line.error
+    reach = student(spells - 1) * line.error
+    fast, slow = line.slope + reach, line.slope - reach
     return 1.0 / (rate * fast), 1.0 / (rate * slow) if slow > 0 else None

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
+from scipy.stats import t
 
 from firmware_sim.hydrology import HOUR_MS, Shaft, Shafts, Source
 from firmware_sim.spring import Spring
 from firmware_sim.trouble.water import Befalling
 from kahriz.observations import Values
-from kahriz.stats.recession import Recession, dry_spells, recession
+from kahriz.stats.recession import Recession, dry_spells, recession, student
 
 
 def known(lps: Values) -> Recession:
@@ -60,9 +61,33 @@ def test_one_spell_is_fitted_as_scipy_fits_it() -> None:
     chance = np.random.default_rng(3)
     lps = maillet(5.0, 60.0, 60) * np.exp(0.004 * chance.normal(size=60))
     spell = np.log(lps[dry_spells(lps)[0]])
-    (_, rate), _ = curve_fit(lambda t, a, k: a - k * t, np.arange(len(spell)), spell)
+    (_, rate), _ = curve_fit(lambda day, a, k: a - k * day, np.arange(len(spell)), spell)
 
     assert known(lps).days == pytest.approx(1 / rate, rel=1e-6)
+
+
+def test_how_far_the_interval_reaches_is_student_s_as_scipy_has_it() -> None:
+    for degrees in (1, 2, 5, 9, 10, 11, 30, 500):
+        assert student(degrees) == pytest.approx(t.ppf(0.975, degrees), rel=2e-3)
+
+
+@pytest.mark.parametrize("spells", [2, 4, 12])
+def test_the_interval_holds_the_aquifer_s_constant_nine_times_in_ten(spells: int) -> None:
+    held = []
+    for seed in range(60):
+        chance = np.random.default_rng(seed)
+        # Spells of 30 to 80 days that differ by a tenth, days that scatter by half a percent.
+        parts = [
+            maillet(5.0, 90.0 * math.exp(0.1 * chance.normal()), int(chance.integers(30, 80)))
+            for _ in range(spells)
+        ]
+        scattered = [part * np.exp(0.005 * chance.normal(size=len(part))) for part in parts]
+        found = known(np.concatenate([np.append(part, np.nan) for part in scattered]))
+        if found.law == "maillet" and found.days_low is not None:
+            held.append(found.days_low <= 90.0 <= (found.days_high or math.inf))
+
+    assert len(held) >= 40
+    assert np.mean(held) >= 0.85
 
 
 def test_rain_ends_a_spell_and_an_unknown_day_too() -> None:

@@ -115,8 +115,8 @@ def recession(lps: Values) -> Recession | None:
 
     Limits: recharge that goes on through a spell makes T longer than the aquifer's own; it is the
     recession that people there live with. Sources: Maillet 1905 and Boussinesq 1904 as quoted
-    by Dewandel et al. 2003, J. Hydrol. 274, 248; the
-    interval has no source but how often it held (docs/statistics.md).
+    by Dewandel et al. 2003, J. Hydrol. 274, 248; the interval has none but how often it held
+    (docs/statistics.md).
     """
     spells = [lps[spell] for spell in dry_spells(lps)]
     if not spells:

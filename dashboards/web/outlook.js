@@ -35,13 +35,17 @@ function service(found) {
   ];
 }
 
+function lost({ is_certain: isCertain, loss_m3: m3, share }) {
+  if (!isCertain) return t("notTold");
+  return m3 > 0 && share !== null ? `${percent(share)} %` : t("gain");
+}
+
 function loss(found) {
   if (found === null) return null;
   const figures = { loss: volume(found.loss_m3), sure: volume(SURE * found.uncertainty_m3) };
   const notes = [t("lossFigures", figures), known(found.known_days, found.days), t("lossWhat")];
   if (found.reservoir === "not_counted") notes.push(t("tankNotCounted"));
-  const isLoss = found.is_certain && found.loss_m3 > 0 && found.share !== null;
-  return [t("loss"), isLoss ? `${percent(found.share)} %` : t("notTold"), notes.join(" · ")];
+  return [t("loss"), lost(found), notes.join(" · ")];
 }
 
 // A canal that is shut at night has no flow that leaks would show in.

@@ -255,6 +255,16 @@ def test_what_the_instruments_cannot_tell_is_not_told_as_a_figure(
     assert told["Will fall below 60 L (design norm)"] == "– | too little is known yet"
 
 
+def test_water_that_came_from_nowhere_is_blamed_on_an_instrument(
+    opened: Open, world: World
+) -> None:
+    world.statistics["agh-dere"]["balance"] |= {"loss_m3": -846.0, "share": -0.131}
+
+    assert _outlook(opened().page)["Did not arrive, 30 days"].startswith(
+        "more arrived than came out: an instrument is wrong | -846 ± 424 m³"
+    )
+
+
 def test_an_outlook_that_cannot_be_loaded_says_so_and_leaves_the_card(
     opened: Open, world: World
 ) -> None:

@@ -27,6 +27,9 @@ LPCD = 60.0
 SLACK_DAYS = 1
 """Whole days are told."""
 
+MOVED_DAYS = (10.0, 20.0)
+"""Years that come early or late, two thirds of them by less than so many days."""
+
 _YEAR_DAYS = 365.25
 _FIRST_DAYS = 60
 _SHARE_OF_LOW_DAYS = 0.2
@@ -78,8 +81,13 @@ def stations() -> dict[str, Source]:
     return found
 
 
-def daily(source: Source, seed: int, years: int = YEARS) -> tuple[Values, Values]:
-    """Return the true mean flow of each day (n,) and what was measured of it, lost days as NaN."""
+def daily(
+    source: Source, seed: int, years: int = YEARS, moved_days: float = 0.0
+) -> tuple[Values, Values]:
+    """Return the true mean flow of each day (n,) and what was measured of it, lost days as NaN.
+
+    Each year comes early or late by chance, `moved_days` being the standard deviation.
+    """
     chance = np.random.default_rng(seed)
     start_ms = ORIGIN_MS + 366 * DAY_MS
     droughts = [
@@ -98,6 +106,8 @@ def daily(source: Source, seed: int, years: int = YEARS) -> tuple[Values, Values
     days = int(years * _YEAR_DAYS)
     hours = start_ms + np.arange(days * 24, dtype=np.int64) * HOUR_MS
     true = spring.water(hours).outlet_lps.reshape(days, 24).mean(axis=1)
+    if moved_days:
+        true = _moved(true, moved_days * chance.normal(size=years + 1))
     measured = true * np.exp(0.01 * chance.normal(size=days))
     measured[chance.random(days) < 0.05] = np.nan
     for year in range(0, years, 2):
@@ -106,14 +116,24 @@ def daily(source: Source, seed: int, years: int = YEARS) -> tuple[Values, Values
     return true, measured
 
 
+def _moved(lps: Values, by_days: Values) -> Values:
+    """Return a flow whose middle of each year is `by_days` later, straight in between."""
+    day = np.arange(float(len(lps)))
+    middles = (np.arange(len(by_days)) + 0.5) * _YEAR_DAYS
+    return np.asarray(np.interp(day - np.interp(day, middles, by_days), day, lps))
+
+
 def hindcast(
-    sources: dict[str, Source], seeds: Iterable[int], every_days: int = EVERY_DAYS
+    sources: dict[str, Source],
+    seeds: Iterable[int],
+    every_days: int = EVERY_DAYS,
+    moved_days: float = 0.0,
 ) -> list[Told]:
     """Return what would have been told of each source, and what came."""
     told = []
     for seed in seeds:
         for index, (name, source) in enumerate(sources.items()):
-            true, measured = daily(source, 1000 * seed + index)
+            true, measured = daily(source, 1000 * seed + index, moved_days=moved_days)
             week = smoothed(true)
             people = round(float(np.nanquantile(week, _SHARE_OF_LOW_DAYS)) * 86_400 / LPCD)
             threshold = LPCD * people / 86_400
@@ -190,6 +210,10 @@ def main() -> None:
     for name, belongs in GROUPS.items():
         print(row(name, [each for each in told if belongs(each)]))
     by_years = [each for each in told if each.made.basis == "years"]
+    for days in MOVED_DAYS:
+        moved = hindcast(sources, range(1, 6), moved_days=days)
+        found = [each for each in moved if each.made.basis == "years"]
+        print(row(f"years, early or late by {days:.0f} d", found))
     for name in sources:
         print(row(name, [each for each in by_years if each.station == name]))
 

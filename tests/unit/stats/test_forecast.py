@@ -114,11 +114,12 @@ def test_a_threshold_of_nothing_is_refused_by_name() -> None:
         forecast(season(3), 0)
 
 
-def test_over_twenty_simulated_years_the_band_holds_what_came() -> None:
+@pytest.mark.parametrize("moved_days", [0.0, 20.0])
+def test_over_twenty_simulated_years_the_band_holds_what_came(moved_days: float) -> None:
     chosen = {
         name: s for name, s in stations().items() if name in ("maillet 75 d", "boussinesq 300 d")
     }
-    found = hindcast(chosen, [77], every_days=30)
+    found = hindcast(chosen, [77], every_days=30, moved_days=moved_days)
     by_years = [each for each in found if each.made.basis == "years"]
     closed = [each for each in by_years if each.made.latest is not None]
 

@@ -42,6 +42,7 @@ from api.routes import (
     people,
     ratings,
     silences,
+    statistics,
     water,
 )
 from kahriz.book import Book, changes
@@ -103,7 +104,7 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestCounts, metrics=service.metrics)
     app.add_middleware(HeadAsGet, not_at=(events.PATH, export.PATH))
-    measured = (kahrizes, water, detection, datastreams, latest, ratings)
+    measured = (kahrizes, water, statistics, detection, datastreams, latest, ratings)
     told = (alerts, messages, contacts, silences, gaugings, inbound, people)
     beside = (export, gateways, devices, dead_letters, events, health, metrics, docs)
     for module in (*measured, *told, *beside):

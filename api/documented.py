@@ -7,7 +7,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import schemas, schemas_letters, schemas_people, schemas_ratings
+from api import (
+    schemas,
+    schemas_letters,
+    schemas_people,
+    schemas_ratings,
+    schemas_statistics,
+)
 from api.problems import MEDIA_TYPE, Problem, body
 
 Responses = dict[int | str, dict[str, Any]]
@@ -38,9 +44,11 @@ _EXAMPLES = {
     422: ("invalid-request", f"query limit: {_WRONG_LIMIT['problem']} (got '0')"),
     503: ("store-unavailable", "store unavailable: no answer within 15 s"),
 }
-_MODELS: dict[str, Any] = (
-    vars(schemas) | vars(schemas_people) | vars(schemas_letters) | vars(schemas_ratings)
-)
+_MODELS: dict[str, Any] = {
+    name: model
+    for module in (schemas, schemas_people, schemas_letters, schemas_ratings, schemas_statistics)
+    for name, model in vars(module).items()
+}
 _SCHEMA = {"$ref": "#/components/schemas/ProblemAnswer"}
 
 

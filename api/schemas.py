@@ -21,7 +21,7 @@ Flag = Annotated[
 ]
 VolumeUncertainty = Annotated[
     float | None,
-    Field(description="Standard uncertainty (k = 1); null where no rating derives the flow."),
+    Field(description="Standard uncertainty (k = 1), by the rating or the meter; null: not known."),
 ]
 Next = Annotated[
     str | None, Field(description="`cursor` of the next page; null: this is the last one.")
@@ -57,6 +57,10 @@ _WATER = {
     "revision": 2,
     "computed_at": _TIME,
     "norm_met": "design",
+    "volume_at_most_m3": 209.3,
+    "lpcd_at_most": 83.7,
+    "is_estimated": False,
+    "estimated_m3": 0.0,
 }
 _ALERT = {
     "id": 12,
@@ -187,7 +191,9 @@ class WaterRow(BaseModel):
 
     ``volume_m3`` is what was measured: a gap is not bridged, ``completeness`` says how much of the
     time is covered. ``lpcd``: at least so many litres reached each person each day; null for an
-    hour, or where nobody counted the people. ``is_complete``: over, and covered up to the limit.
+    hour, or where nobody counted the people. ``volume_at_most_m3``: with each gap filled at the
+    greatest rate of the days around; null: not known. ``is_complete``: over, and covered up to the
+    limit. ``is_estimated``: ``estimated_m3`` of ``volume_m3`` were not measured (``fill``).
     """
 
     model_config = _shape(**_WATER)
@@ -208,6 +214,10 @@ class WaterRow(BaseModel):
     revision: int
     computed_at: Time
     norm_met: str | None
+    volume_at_most_m3: float | None
+    lpcd_at_most: float | None
+    is_estimated: bool
+    estimated_m3: float
 
 
 class AlertAnswer(BaseModel):
@@ -416,12 +426,13 @@ class Kahrizes(BaseModel):
 
 
 class NormDays(BaseModel):
-    """How many of the complete days stayed below a norm; null without a count of people."""
+    """How many of the complete days stayed below a norm, and how many may have; null: unknown."""
 
     model_config = _FORBID
     name: str
     lpcd: float
     days_below: int | None
+    days_below_at_most: int | None
 
 
 class Summary(BaseModel):
@@ -438,14 +449,24 @@ class Summary(BaseModel):
         complete_days=351,
         incomplete_days=9,
         unknown_days=5,
+        completeness=0.978,
         volume_m3=73_512.4,
         volume_uncertainty_m3=4_480.0,
+        volume_at_most_m3=75_480.0,
         complete_volume_m3=72_940.1,
         mean_lpcd=83.1,
+        lpcd_at_least=80.6,
+        lpcd_at_most=82.7,
         q10_lps=2.9,
         q50_lps=2.4,
         q90_lps=1.9,
-        norms=[{"name": "design", "lpcd": 60.0, "days_below": 4}],
+        q10_low_lps=2.73,
+        q50_low_lps=2.24,
+        q90_low_lps=1.74,
+        q10_high_lps=3.12,
+        q50_high_lps=2.56,
+        q90_high_lps=2.01,
+        norms=[{"name": "design", "lpcd": 60.0, "days_below": 4, "days_below_at_most": 18}],
         n=101_380,
         n_suspect=412,
         n_fail=3,
@@ -462,13 +483,23 @@ class Summary(BaseModel):
     complete_days: int
     incomplete_days: int
     unknown_days: int
+    completeness: float = Field(ge=0, le=1)
     volume_m3: float | None
     volume_uncertainty_m3: VolumeUncertainty
+    volume_at_most_m3: float | None
     complete_volume_m3: float | None
     mean_lpcd: float | None
+    lpcd_at_least: float | None
+    lpcd_at_most: float | None
     q10_lps: float | None
     q50_lps: float | None
     q90_lps: float | None
+    q10_low_lps: float | None
+    q50_low_lps: float | None
+    q90_low_lps: float | None
+    q10_high_lps: float | None
+    q50_high_lps: float | None
+    q90_high_lps: float | None
     norms: list[NormDays]
     n: int
     n_suspect: int
@@ -489,16 +520,18 @@ class Water(BaseModel):
         people_assumed=False,
         completeness_limit=0.9,
         as_of="2026-11-22T07:59:00Z",
+        fill="none",
         rows=[_WATER],
     )
     kahriz: str
     datastream: str | None
-    by: Literal["hour", "day", "month"]
+    by: Literal["hour", "day", "month", "season", "year"]
     timezone: str
     people: int | None
     people_assumed: bool
     completeness_limit: float
     as_of: Time
+    fill: Literal["none", "typical"]
     rows: list[WaterRow]
 
 

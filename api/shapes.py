@@ -62,7 +62,6 @@ def summary(
     volume_uncertainty_m3: float | None,
 ) -> Shape:
     """Return a span's water in a few figures."""
-    high, middle, low = found.exceeded_lps
     return {
         "kahriz": kahriz.id,
         "datastream": kahriz.delivery,
@@ -74,15 +73,32 @@ def summary(
         "complete_days": found.complete_days,
         "incomplete_days": found.incomplete_days,
         "unknown_days": found.days - found.complete_days - found.incomplete_days,
+        "completeness": found.completeness,
         "volume_m3": found.volume_m3,
         "volume_uncertainty_m3": volume_uncertainty_m3,
+        "volume_at_most_m3": found.volume_at_most_m3,
         "complete_volume_m3": found.complete_volume_m3,
         "mean_lpcd": found.mean_lpcd,
-        "q10_lps": high,
-        "q50_lps": middle,
-        "q90_lps": low,
+        "lpcd_at_least": found.lpcd_at_least,
+        "lpcd_at_most": found.lpcd_at_most,
+        **dict(zip(("q10_lps", "q50_lps", "q90_lps"), found.exceeded_lps, strict=True)),
+        **dict(
+            zip(("q10_low_lps", "q50_low_lps", "q90_low_lps"), found.exceeded_low_lps, strict=True)
+        ),
+        **dict(
+            zip(
+                ("q10_high_lps", "q50_high_lps", "q90_high_lps"),
+                found.exceeded_high_lps,
+                strict=True,
+            )
+        ),
         "norms": [
-            {"name": each.norm.name, "lpcd": each.norm.lpcd, "days_below": each.days_below}
+            {
+                "name": each.norm.name,
+                "lpcd": each.norm.lpcd,
+                "days_below": each.days_below,
+                "days_below_at_most": each.at_most,
+            }
             for each in found.norms
         ],
         "n": found.n,
@@ -224,6 +240,10 @@ def water(row: WaterRow, volume_uncertainty_m3: float | None) -> Shape:
         "revision": row.revision,
         "computed_at": iso(row.computed_at),
         "norm_met": row.norm_met,
+        "volume_at_most_m3": row.volume_at_most_m3,
+        "lpcd_at_most": row.lpcd_at_most,
+        "is_estimated": row.is_estimated,
+        "estimated_m3": row.estimated_m3,
     }
 
 

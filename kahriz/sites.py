@@ -197,6 +197,16 @@ class Device(BaseModel):
         return self
 
 
+METER_UNCERTAINTY = 0.05 / 3.0**0.5
+"""Standard uncertainty of a water meter, as a part of what passes: 5 % either way, as evenly likely
+(JCGM 100:2008, 4.3.7). ISO 4064-1:2014 permits that to a meter of class 2 below Q2, as its makers
+quote it; above Q2 it is 2 %."""
+DRY_BELOW_LPS = 0.05
+"""A line that carries less is called dry: at zero a meter and a weir still say a little."""
+
+_OF_FLOW = ("dry_below_lps", "meter_uncertainty", "capacity_lps")
+
+
 class Site(BaseModel):
     """A measured place on a kahriz."""
 
@@ -206,8 +216,41 @@ class Site(BaseModel):
     name: str
     latitude: float | None = Field(None, ge=-90, le=90)
     longitude: float | None = Field(None, ge=-180, le=180)
+    area_m2: float | None = Field(None, gt=0)
+    """Of a reservoir: its surface, by which a level tells how much it holds."""
+    dry_below_lps: float = Field(DRY_BELOW_LPS, gt=0, le=1000)
+    """Of an outlet or a line: less than this is no service."""
+    meter_uncertainty: float = Field(METER_UNCERTAINTY, gt=0, lt=0.5)
+    """Of an outlet or a line that a meter measures: its standard uncertainty, as a part."""
+    capacity_lps: float | None = Field(None, gt=0)
+    """Of an outlet or a line: the most that can flow there; bounds what gaps may have held."""
     sensor: tuple[Sensor, ...] = ()
     rating: tuple[RatingEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _only_a_reservoir_has_a_surface(self) -> Site:
+        if self.area_m2 is not None and self.kind is not SiteKind.RESERVOIR:
+            raise ValueError(
+                f"area_m2 is for a reservoir: {self.id!r} is of kind {self.kind.value!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_flowing_water_is_metered(self) -> Site:
+        fields = type(self).model_fields
+        # What only repeats the default says nothing: so does a registry that is written out whole.
+        said = [key for key in _OF_FLOW if getattr(self, key) != fields[key].default]
+        if said and self.kind not in (SiteKind.OUTLET, SiteKind.DELIVERY_LINE):
+            raise ValueError(
+                f"{said[0]} is for an outlet or a delivery_line: {self.id!r} is of kind"
+                f" {self.kind.value!r}"
+            )
+        if self.rating and "meter_uncertainty" in said:
+            raise ValueError(
+                f"meter_uncertainty of {self.id!r}: its discharge is rated, and is as sure as the"
+                " rating's stage_uncertainty_m"
+            )
+        return self
 
     @model_validator(mode="after")
     def _ratings_do_not_overlap(self) -> Site:
@@ -382,10 +425,21 @@ class Kahriz(BaseModel):
     @property
     def delivery(self) -> DatastreamId | None:
         """The discharge that counts as delivered: the delivery line's, else the outlet's."""
-        for kind in (SiteKind.DELIVERY_LINE, SiteKind.OUTLET):
-            for site in self.sites_of(kind):
-                if site.rating or any(s.measures is Property.DISCHARGE for s in site.sensor):
-                    return datastream_id(self.id, site.id, Property.DISCHARGE)
+        site = self.delivery_site
+        return None if site is None else datastream_id(self.id, site.id, Property.DISCHARGE)
+
+    @property
+    def delivery_site(self) -> Site | None:
+        """Where `delivery` is measured."""
+        line = self.measuring(SiteKind.DELIVERY_LINE, Property.DISCHARGE)
+        return line or self.measuring(SiteKind.OUTLET, Property.DISCHARGE)
+
+    def measuring(self, kind: SiteKind, prop: Property) -> Site | None:
+        """Return the first site of a kind at which a property is measured, or rated."""
+        for site in self.sites_of(kind):
+            is_rated = prop is Property.DISCHARGE and bool(site.rating)
+            if is_rated or any(sensor.measures is prop for sensor in site.sensor):
+                return site
         return None
 
 

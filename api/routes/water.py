@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,11 +15,12 @@ from api.deps import ServiceDep
 from api.documented import READ, or_csv, problems
 from api.instants import LONGEST, Instant, interval
 from api.negotiation import CSV, JsonOrCsv
+from api.problems import invalid_parameter
 from api.routes import PREFIX
 from api.schemas import Summary, Water, WaterRow
 from kahriz.clock import iso
 from kahriz.sites import Kahriz
-from kahriz.stats.delivered import COMPLETENESS_LIMIT
+from kahriz.stats.delivered import COMPLETENESS_LIMIT, Period
 
 router = APIRouter(prefix=PREFIX, tags=["water"])
 
@@ -39,13 +40,18 @@ class WaterQuery(BaseModel):
     """Which rows."""
 
     model_config = ConfigDict(extra="forbid")
-    by: water.By = Field("day", examples=["day"])
+    by: Period = Field("day", examples=["day"])
     start: Instant | None = Field(None, description="Without: 30 local days before `end`.")
     end: Instant | None = Field(None, description="Without: the end of the running local day.")
     modified_since: Instant | None = Field(
         None,
         description="Only rows that are new or were restated since, of all times if `start` is"
         " not given: `as_of` of the answer before.",
+    )
+    fill: Literal["none", "typical"] = Field(
+        "none",
+        description="`typical`: add to what was measured what usually flows in as much time, and"
+        " mark the rows. Not with `by=hour`, nor with `modified_since`.",
     )
 
 
@@ -55,18 +61,26 @@ class WaterQuery(BaseModel):
 async def water_delivered(
     id: Id, query: Annotated[WaterQuery, Query()], service: ServiceDep, kind: JsonOrCsv, _: Reader
 ) -> Response:
-    """Return the water a kahriz delivered by hour, local day or local month, in time order.
+    """Return the water a kahriz delivered by local hour, day, month, season or year.
 
-    Rows that begin in [start, end), of months those it touches; an interval nothing is known of
-    has no row. At most 10 years, by hour 366 days. The last row usually is still running.
+    In time order: rows that begin in [start, end), of months and longer those it touches; an
+    interval nothing is known of has no row. At most 10 years, by hour 366 days. The last row
+    usually is still running.
     To keep a copy up to date, ask with `modified_since` = `as_of` of the last answer: what late
     data, a rating or a flag changed comes again, with a higher revision.
     """
     kahriz = service.registry.find(id)
     now = service.clock()
     start, end = _interval(kahriz, query, now)
+    is_filled = query.fill == "typical"
+    if is_filled and query.by == "hour":
+        raise invalid_parameter("fill", query.fill, "a day's water has a typical amount, no hour's")
+    if is_filled and query.modified_since is not None:
+        raise invalid_parameter("fill", query.fill, "a copy is kept of what was measured")
     rows = await service.reads.book(
-        lambda book: water.rows(book, kahriz, query.by, start, end, now, query.modified_since)
+        lambda book: water.rows(
+            book, kahriz, query.by, start, end, now, query.modified_since, is_filled=is_filled
+        )
     )
     headers = {"Vary": "Accept"}
     if kind == CSV:
@@ -81,6 +95,7 @@ async def water_delivered(
             "people_assumed": kahriz.is_served_assumed,
             "completeness_limit": COMPLETENESS_LIMIT,
             "as_of": iso(now - SETTLES_IN),
+            "fill": query.fill,
             "rows": rows,
         },
         headers=headers,

@@ -47,6 +47,10 @@ export const kahrizes = () => api("kahrizes");
 export const water = (kahriz) => api(`kahrizes/${id(kahriz)}/water?by=day`);
 export const detection = (kahriz) => api(`kahrizes/${id(kahriz)}/detection`);
 export const ratings = (site) => api(`ratings/${id(site)}`);
+/** Service, losses, trend and the forecast, of the last 30 days and of all years. */
+export const statistics = (kahriz) => api(`kahrizes/${id(kahriz)}/statistics?forecast=true`);
+/** The last 365 days in a few figures. */
+export const summary = (kahriz) => api(`kahrizes/${id(kahriz)}/summary`);
 export const alerts = () => api("alerts?limit=30");
 export const alert = (number) => api(`alerts/${id(number)}`);
 export const devices = () => api("devices");

@@ -7,6 +7,7 @@ import { el, rebuild, setText, sign } from "./dom.js";
 import { discharge, number, percent, volume } from "./format.js";
 import { createLearning } from "./learning.js";
 import { createNorms } from "./norms.js";
+import { createOutlook } from "./outlook.js";
 import { paced } from "./pace.js";
 import { createRating } from "./rating.js";
 import { t } from "./texts.js";
@@ -16,6 +17,7 @@ const RANGES = [1, 7, 30];
 const CHART_PAUSE_MS = 2500;
 const DAYS_PAUSE_MS = 5000;
 const LEARNING_PAUSE_MS = 60000;
+const OUTLOOK_PAUSE_MS = 60000;
 const DAY_MS = 86400000;
 
 function stateBadge(state) {
@@ -134,6 +136,7 @@ function chartLoader(chart, now) {
 
 /** A card; `update(kahriz)` and `updateDays()` bring it up to date, `destroy()` lets go. */
 export function createCard(first, now) {
+  let known = first;
   const head = el("header", { class: "card-head" });
   const current = el("section", { class: "now" });
   const yesterday = el("section", { class: "yesterday" });
@@ -141,6 +144,7 @@ export function createCard(first, now) {
   const chart = createChart(first.name);
   const loader = chartLoader(chart, now);
   const days = createDays();
+  const outlook = createOutlook();
   const rating = ratingOf(first);
   const learning = createLearning();
   const notes = el("div");
@@ -153,11 +157,13 @@ export function createCard(first, now) {
     norms.node,
     el("section", { class: "chart-part" }, chartTitle, chart.node),
     days.node,
+    outlook.node,
     rating?.node ?? el("div", { class: "rating" }),
     el("footer", { class: "notes" }, learning.node, notes),
   );
 
   function update(k) {
+    known = k;
     node.setAttribute("aria-label", `${k.name}: ${t(`state_${k.state}`)}`);
     rebuild(head, [k.name, k.village, k.district, k.use, k.state], () => heading(k));
     rebuild(current, [k.outlet_now, k.delivery_now], () => nowPart(k));
@@ -175,6 +181,15 @@ export function createCard(first, now) {
     }
   }
 
+  async function loadOutlook() {
+    try {
+      const answers = await Promise.all([api.statistics(first.id), api.summary(first.id)]);
+      outlook.update(known, ...answers);
+    } catch (error) {
+      outlook.fail(t("failedLoad", { what: t("outlook"), reason: error.message }));
+    }
+  }
+
   async function loadLearning() {
     try {
       learning.update(await api.detection(first.id));
@@ -184,17 +199,20 @@ export function createCard(first, now) {
   }
 
   const loadingDays = paced(loadDays, DAYS_PAUSE_MS);
+  const loadingOutlook = paced(loadOutlook, OUTLOOK_PAUSE_MS);
   const loadingLearning = paced(loadLearning, LEARNING_PAUSE_MS);
 
   /** Bring up to date what changes by the day. */
   function updateDays() {
     loadingDays.soon();
+    loadingOutlook.soon();
     loadingLearning.soon();
   }
 
   function destroy() {
     loader.stop();
     loadingDays.stop();
+    loadingOutlook.stop();
     loadingLearning.stop();
     chart.destroy();
     rating?.destroy();

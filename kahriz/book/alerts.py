@@ -180,6 +180,17 @@ def to_tell(connection: Connection, resolved_after: datetime) -> list[Alert]:
     return [_alert(row) for row in connection.execute(query).mappings()]
 
 
+def fired(connection: Connection, kahriz: str, start: datetime, end: datetime) -> list[Alert]:
+    """Return a kahriz's alerts that fired in [start, end), oldest first."""
+    c = alert.c
+    query = (
+        select(alert)
+        .where(c.kahriz == kahriz, c.fired_at_ms >= to_ms(start), c.fired_at_ms < to_ms(end))
+        .order_by(c.fired_at_ms, c.id)
+    )
+    return [_alert(row) for row in connection.execute(query).mappings()]
+
+
 def timeline(connection: Connection, id: int) -> list[AlertEvent]:
     """Return what happened to an alert, in the order of its instants."""
     query = (

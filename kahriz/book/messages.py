@@ -32,6 +32,8 @@ INTERRUPTED = "interrupted while handing over, may have been sent"
 
 _LATE = "not handed over in time"
 MOST_INTERRUPTIONS = 5
+# Databases limit how many values one question may name.
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,17 @@ def first_reached(
 ) -> dict[int, tuple[int | None, int | None]]:
     """Return when the first text that told of each alert was taken, and when one arrived [ms].
 
-    Also one that told of many; not those that said it was over. At most 500 alerts at once.
+    Also one that told of many; not those that said it was over.
     """
+    found: dict[int, tuple[int | None, int | None]] = {}
+    for begin in range(0, len(alerts), _AT_ONCE):
+        found |= _first_reached(connection, alerts[begin : begin + _AT_ONCE])
+    return found
+
+
+def _first_reached(
+    connection: Connection, alerts: Sequence[int]
+) -> dict[int, tuple[int | None, int | None]]:
     c = message.c
     of_one = select(c.alert_id.label("about"), c.sent_at_ms, c.delivered_at_ms, c.reason)
     of_many = select(notified.c.alert_id, c.sent_at_ms, c.delivered_at_ms, c.reason).join(

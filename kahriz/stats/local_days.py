@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,7 +18,10 @@ import numpy as np
 from kahriz.clock import from_ms, to_ms
 from kahriz.observations import Times
 
+Span = Literal["month", "season", "year"]
+
 _HOUR_MS = 3_600_000
+_MONTHS: dict[Span, int] = {"month": 1, "season": 3, "year": 12}
 _DAY = timedelta(days=1)
 
 
@@ -62,9 +66,17 @@ def days_touching(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[da
         day += _DAY
 
 
-def days_in_month(year: int, month: int) -> int:
-    """Return how many days the calendar gives a month."""
-    return (date(year + month // 12, month % 12 + 1, 1) - date(year, month, 1)).days
+def span_bounds(day: date, span: Span, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return [start, end) in UTC of the local month, season or year that holds a local day.
+
+    Seasons are those of the weather service: winter is December to February, and so on.
+    """
+    months = _MONTHS[span]
+    # December belongs to the winter that follows it.
+    ahead = 1 if span == "season" else 0
+    first = (12 * day.year + day.month - 1 + ahead) // months * months - ahead
+    opening, closing = (date(m // 12, m % 12 + 1, 1) for m in (first, first + months))
+    return day_start(opening, zone), day_start(closing, zone)
 
 
 def hour_edges(start: datetime, end: datetime, zone: ZoneInfo) -> Times:

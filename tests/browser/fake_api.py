@@ -133,6 +133,12 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"now": iso(world.now), "speed": world.speed, "kahrizes": world.kahrizes}
             case ["kahrizes", id, "water"]:
                 return world.water(id)
+            case ["kahrizes", id, "statistics"]:
+                if id not in world.statistics:
+                    raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "book: no answer within 10 s")
+                return world.statistics[id]
+            case ["kahrizes", id, "summary"]:
+                return world.summaries[id]
             case ["kahrizes", id, "maintenance"]:
                 return {"works": [w for w in world.works if w["kahriz"] == id]}
             case ["kahrizes", id, "texts"]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from api import schemas, schemas_people, schemas_ratings
+from api import schemas, schemas_people, schemas_ratings, schemas_statistics
 from tests.browser.fake_api import FakeApi, serve
 from tests.browser.world import World, iso
 
@@ -18,6 +18,9 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
     ("/health", schemas.HealthAnswer),
     ("/api/v1/kahrizes", schemas.Kahrizes),
     ("/api/v1/kahrizes/agh-dere/water?by=day", schemas.Water),
+    ("/api/v1/kahrizes/agh-dere/statistics?forecast=true", schemas_statistics.Statistics),
+    ("/api/v1/kahrizes/velibey/statistics?forecast=true", schemas_statistics.Statistics),
+    ("/api/v1/kahrizes/agh-dere/summary", schemas.Summary),
     ("/api/v1/alerts", schemas.Alerts),
     ("/api/v1/alerts/7", schemas.AlertDetail),
     ("/api/v1/devices", schemas.Devices),

@@ -221,6 +221,99 @@ def test_a_rating_nobody_has_gauged_says_what_is_enough(opened: Open) -> None:
     expect(card.locator("details.rating table")).to_have_count(0)
 
 
+def _outlook(page: Page, name: str = "Ağ Dərə") -> dict[str, str]:
+    lines = _card(page, name).locator(".outlook dl")
+    expect(lines).to_be_visible()
+    names, figures = lines.locator("dt").all_inner_texts(), lines.locator("dd").all_inner_texts()
+    return {each: figure.replace("\n", " | ") for each, figure in zip(names, figures, strict=True)}
+
+
+def test_each_figure_of_the_outlook_stands_beside_how_sure_and_how_well_known_it_is(
+    opened: Open,
+) -> None:
+    page = opened().page
+
+    assert _outlook(page) == {
+        "Water, 30 days": "99 % of the time | 2 interruptions, the longest 4 h · 98 % measured",
+        "Days below 60 L (design norm), a year": "4 of 351 known days | at most 18 of 365",
+        "Did not arrive, 30 days": "13 % | 846 ± 424 m³ · 27 of 30 days known"
+        " · leaks, taps, what runs over",
+        "Flow by night": "0.40 L/s | ± 0.02 · 6 of 7 nights known",
+        "Water of a year": "73,512 to 75,480 m³ | 351 of 365 days known",
+        "Trend of the source": "falls by 0.06 L/s a year | 0.02 to 0.11 · 44 of 47 months known",
+        "Will fall below 60 L (design norm)": "between 8 Jan and 3 Mar, likely 26 Jan"
+        " | right 8 times in 10 · as in 3 other years",
+    }
+    # Where nobody counted people no norm is spoken of, and what is not known has no line.
+    assert _outlook(page, "Vəlibəy") == {
+        "Water, 30 days": "99 % of the time | 2 interruptions, the longest 4 h · 98 % measured",
+        "Water of a year": "73,512 to 75,480 m³ | 351 of 365 days known",
+        "Trend of the source": "– | three years of readings are needed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"latest": None}, "from 8 Jan, likely 26 Jan, perhaps not at all | right 8 times in 10"),
+        ({"latest": None, "likely": None}, "not before 8 Jan, perhaps not at all | right 8 times"),
+        (dict.fromkeys(("earliest", "likely", "latest")), "not in the next half year | right 8"),
+        (
+            {"basis": "recession", "years": 0},
+            "likely 26 Jan | right 8 times in 10 · as it falls now",
+        ),
+        ({"is_extrapolated": False, "basis": "measured"}, "is below now"),
+    ],
+)
+def test_a_forecast_says_no_more_than_it_knows(
+    opened: Open, world: World, changes: dict[str, object], said: str
+) -> None:
+    world.statistics["agh-dere"]["forecasts"][0] |= changes
+
+    assert said in _outlook(opened().page)["Will fall below 60 L (design norm)"]
+
+
+def test_what_the_instruments_cannot_tell_is_not_told_as_a_figure(
+    opened: Open, world: World
+) -> None:
+    found = world.statistics["agh-dere"]
+    found["balance"] |= {"is_certain": False, "uncertainty_m3": 900.0, "reservoir": "not_counted"}
+    found["trend"] |= {"is_significant": False}
+    found["forecasts"] = []
+    world.summaries["agh-dere"]["volume_at_most_m3"] = None
+    told = _outlook(opened().page)
+
+    assert told["Did not arrive, 30 days"] == (
+        "cannot be told | 846 ± 1,800 m³ · 27 of 30 days known · leaks, taps, what runs over"
+        " · reservoir not counted"
+    )
+    assert told["Trend of the source"] == "none that can be told | 44 of 47 months known"
+    assert told["Water of a year"] == "at least 73,512 m³ | 351 of 365 days known"
+    assert told["Will fall below 60 L (design norm)"] == "– | too little is known yet"
+
+
+def test_water_that_came_from_nowhere_is_blamed_on_an_instrument(
+    opened: Open, world: World
+) -> None:
+    world.statistics["agh-dere"]["balance"] |= {"loss_m3": -846.0, "share": -0.131}
+
+    assert _outlook(opened().page)["Did not arrive, 30 days"].startswith(
+        "more arrived than came out: an instrument is wrong | -846 ± 424 m³"
+    )
+
+
+def test_an_outlook_that_cannot_be_loaded_says_so_and_leaves_the_card(
+    opened: Open, world: World
+) -> None:
+    del world.statistics["agh-dere"]
+    card = _card(opened().page)
+
+    expect(card.locator(".outlook .error")).to_have_text(
+        "Could not load Service and outlook: book: no answer within 10 s"
+    )
+    expect(card.locator(".now")).to_contain_text("1.31L/s")
+
+
 def test_a_firing_alert_shows_its_figures_and_both_texts_as_a_phone_would(opened: Open) -> None:
     page = opened().page
     alert = page.locator("#alerts .alert-card")

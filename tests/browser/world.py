@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.browser.figures import statistics, summary
+
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 22, 10, 20, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -80,6 +82,8 @@ class World:
             _gauged(2, 75, 0.0792, 2.36, "bucket", 0.13),
             _gauged(1, 110, 0.0815, 3.46, "bucket", 0.2),
         ]
+        self.statistics = {k["id"]: statistics(k) for k in self.kahrizes}
+        self.summaries = {k["id"]: summary(k) for k in self.kahrizes}
         self.learning: dict[str, list[Json]] = {}
         self.cannot_see: dict[str, list[Json]] = {}
         self.devices: list[Json] = [
@@ -169,6 +173,7 @@ class World:
             "people_assumed": kahriz["people_assumed"],
             "completeness_limit": 0.9,
             "as_of": "2026-11-22T07:59:00Z",
+            "fill": "none",
             "rows": rows,
         }
 
@@ -252,6 +257,10 @@ def _day(start: datetime, back: int, base: float, people: int | None) -> Json:
         "revision": 2 if back == 4 else 1,
         "computed_at": iso(NOW),
         "norm_met": "design",
+        "volume_at_most_m3": round(volume / completeness * 1.1, 2),
+        "lpcd_at_most": None if people is None else round(volume / completeness * 1100 / people, 2),
+        "is_estimated": False,
+        "estimated_m3": 0.0,
     }
 
 

@@ -92,6 +92,20 @@ def test_the_example_resolves_every_channel_to_its_datastream() -> None:
         (HEAD, "is missing"),
         ("", "is missing"),
         (HEAD + OUTLET + STAGE + RATING + RATING, "overlap"),
+        (HEAD + OUTLET + "area_m2 = 40.0\n" + STAGE, "area_m2 is for a reservoir: 'outlet'"),
+        (HEAD + OUTLET + "dry_below_lps = 0\n" + STAGE, "not above 0"),
+        (HEAD + OUTLET + "meter_uncertainty = 0.5\n" + STAGE, "less than 0.5"),
+        (
+            HEAD
+            + OUTLET.replace('"outlet"\nname', '"shaft"\nname')
+            + "dry_below_lps = 1\n"
+            + STAGE,
+            "dry_below_lps is for an outlet or a delivery_line: 'outlet' is of kind 'shaft'",
+        ),
+        (
+            HEAD + OUTLET + "meter_uncertainty = 0.02\n" + STAGE + RATING,
+            "meter_uncertainty of 'outlet': its discharge is rated",
+        ),
         (HEAD + OUTLET + STAGE + RATING.replace("2020-01-01", '"soon"'), "not a date"),
     ],
 )
@@ -105,6 +119,12 @@ def test_a_registry_that_cannot_work_is_one_line_that_names_the_thing(
     assert problem in line
     assert "sites.toml" in line
     assert "\n" not in line
+
+
+def test_a_registry_written_out_whole_is_the_same_registry(tmp_path: Path) -> None:
+    known = registry(tmp_path, HEAD + OUTLET + "capacity_lps = 9.0\n" + STAGE + RATING)
+
+    assert Registry.model_validate(known.model_dump(mode="json")) == known
 
 
 def test_where_it_is_wrong_is_said_by_ids(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ READS = [
     f"{V1}/kahrizes/agh-dere",
     f"{V1}/kahrizes/agh-dere/water",
     f"{V1}/kahrizes/agh-dere/summary",
+    f"{V1}/kahrizes/agh-dere/statistics",
     f"{V1}/kahrizes/agh-dere/detection",
     f"{V1}/datastreams",
     f"{V1}/datastreams/agh-dere.outlet.stage/observations",

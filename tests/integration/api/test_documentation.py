@@ -117,6 +117,7 @@ def test_real_answers_of_every_route_fit_the_document(api: Api, document: dict[s
         f"{V1}/kahrizes/{{id}}": f"{V1}/kahrizes/agh-dere",
         f"{V1}/kahrizes/{{id}}/water": f"{V1}/kahrizes/agh-dere/water",
         f"{V1}/kahrizes/{{id}}/summary": f"{V1}/kahrizes/agh-dere/summary",
+        f"{V1}/kahrizes/{{id}}/statistics": f"{V1}/kahrizes/agh-dere/statistics?forecast=true",
         f"{V1}/kahrizes/{{id}}/detection": f"{V1}/kahrizes/agh-dere/detection",
         f"{V1}/datastreams": f"{V1}/datastreams",
         f"{V1}/datastreams/{{id}}/observations": (

@@ -119,6 +119,43 @@ def test_a_gap_is_not_bridged_and_completeness_says_so(api: Api) -> None:
     assert row["completeness"] == pytest.approx(0.5, abs=0.01)
     assert row["volume_m3"] == pytest.approx(43.2, rel=0.01)
     assert row["is_complete"] is False
+    assert row["volume_at_most_m3"] == pytest.approx(86.4, rel=0.01)
+    assert (row["is_estimated"], row["estimated_m3"]) == (False, 0.0)
+
+
+def test_a_gap_is_filled_only_for_who_asks_and_says_so(api: Api) -> None:
+    rows.deliver(api, 1.0, MIDNIGHT - 6 * DAY, MIDNIGHT - 1.5 * DAY)
+
+    answer = api.json(f"{V1}/kahrizes/agh-dere/water", fill="typical", end=MIDNIGHT.isoformat())
+    told = {row["label"]: row for row in answer["rows"]}
+
+    assert answer["fill"] == "typical"
+    assert list(told) == [f"2026-11-{d}" for d in range(16, 22)]  # none before the first reading
+    assert [told[f"2026-11-{d}"]["is_estimated"] for d in (18, 19, 20, 21)] == [False] * 2 + [
+        True
+    ] * 2
+    half, none = told["2026-11-20"], told["2026-11-21"]
+    assert half["volume_m3"] == pytest.approx(86.4, rel=0.01)
+    assert half["estimated_m3"] == pytest.approx(43.2, rel=0.01)
+    assert (none["n"], none["completeness"]) == (0, 0.0)
+    assert none["estimated_m3"] == pytest.approx(86.4, rel=0.01)
+
+    (month,) = api.json(
+        f"{V1}/kahrizes/agh-dere/water", by="month", fill="typical", start="2026-11-05T00:00:00Z"
+    )["rows"]
+    assert month["is_estimated"]
+    assert_problem(api.get(f"{V1}/kahrizes/agh-dere/water?by=hour&fill=typical"), 422, "typical")
+    since = "modified_since=2026-11-20T00:00:00Z"
+    assert_problem(api.get(f"{V1}/kahrizes/agh-dere/water?fill=typical&{since}"), 422, "typical")
+
+
+def test_the_water_of_now_and_yesterday_is_bounded_by_the_week_before(api: Api) -> None:
+    rows.deliver(api, 3.0, MIDNIGHT - 3 * DAY, MIDNIGHT - 2 * DAY)
+    rows.deliver(api, 1.0, MIDNIGHT - DAY, MIDNIGHT - DAY / 2)
+
+    yesterday = api.json(f"{V1}/kahrizes/agh-dere")["yesterday"]
+
+    assert yesterday["volume_at_most_m3"] == pytest.approx(43.2 * (1 + 3), rel=0.01)
 
 
 def test_water_by_hour_begins_where_asked_and_ends_before_the_end(api: Api) -> None:
@@ -144,6 +181,20 @@ def test_water_by_month_gives_whole_months_joined_from_their_days(api: Api) -> N
     assert months[1]["volume_m3"] == pytest.approx(86.4 * (21 + 16 / 24), rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("by", "label", "days"), [("season", "2026-autumn", 91), ("year", "2026", 365)]
+)
+def test_water_by_longer_spans_is_whole_ones(api: Api, by: str, label: str, days: int) -> None:
+    rows.deliver(api, 1.0, MIDNIGHT - 2 * DAY, MIDNIGHT)
+
+    (row,) = api.json(f"{V1}/kahrizes/agh-dere/water", by=by, start="2026-11-01T00:00:00Z")["rows"]
+
+    assert row["label"] == label
+    assert row["volume_m3"] == pytest.approx(2 * 86.4, rel=1e-2)
+    assert row["completeness"] == pytest.approx(2 / days, rel=1e-2)
+    assert not row["is_complete"]
+
+
 def test_a_season_is_summed_up_with_the_days_that_say_so(api: Api) -> None:
     start = MIDNIGHT - 20 * DAY
     rows.deliver(api, 1.0, start, start + 15 * DAY)
@@ -160,6 +211,14 @@ def test_a_season_is_summed_up_with_the_days_that_say_so(api: Api) -> None:
     assert [found[q] for q in ("q10_lps", "q50_lps", "q90_lps")] == pytest.approx([1.0] * 3)
     below = {n["name"]: n["days_below"] for n in found["norms"]}
     assert (below["basic"], below["optimal"]) == (0, 15)
+    at_most = {n["name"]: n["days_below_at_most"] for n in found["norms"]}
+    assert (at_most["emergency"], at_most["optimal"]) == (4, 20)
+    # Four days and three quarters of one are unknown, and 2 L/s is the most that was seen.
+    assert found["volume_at_most_m3"] == pytest.approx(15 * 86.4 + 43.2 + 4.75 * 172.8, rel=1e-2)
+    assert found["completeness"] == pytest.approx(15.25 / 20, abs=0.01)
+    assert found["q90_low_lps"] == 0.0
+    assert found["q50_high_lps"] == pytest.approx(1 + 2 * 0.05 / 3**0.5)
+    assert found["q10_high_lps"] is None
 
 
 def test_a_summary_of_days_to_come_knows_nothing(api: Api) -> None:
@@ -170,7 +229,7 @@ def test_a_summary_of_days_to_come_knows_nothing(api: Api) -> None:
     assert (found["days"], found["volume_m3"], found["q50_lps"]) == (0, None, None)
 
 
-def test_water_over_a_weir_says_how_sure_it_is_and_water_by_a_meter_does_not(
+def test_water_over_a_weir_or_by_a_meter_says_how_sure_it_is(
     folder: Path,
 ) -> None:
     sites = folder / "sites.toml"
@@ -191,8 +250,9 @@ def test_water_over_a_weir_says_how_sure_it_is_and_water_by_a_meter_does_not(
     for row in (*days, *months, yesterday, season):
         assert row["volume_uncertainty_m3"] == pytest.approx(relative * row["volume_m3"], rel=1e-3)
     assert len(months) == 2
-    assert metered_season["volume_uncertainty_m3"] is None
-    assert {row["volume_uncertainty_m3"] for row in metered} == {None}
+    for row in (*metered, metered_season):
+        sure = 0.05 / 3**0.5 * row["volume_m3"]
+        assert row["volume_uncertainty_m3"] == pytest.approx(sure, rel=1e-3)
 
 
 def test_late_data_counts_a_revision(api: Api) -> None:
@@ -231,6 +291,29 @@ def test_who_keeps_a_copy_gets_what_late_data_restated_and_nothing_else(
     assert all(r["start"] < "2026-07-01" for r in found["rows"])
     assert max(r["revision"] for r in restated) == 2
     assert found["as_of"] == "2026-11-22T12:59:00Z"
+
+
+def test_who_keeps_a_copy_gets_the_bounds_that_a_neighbour_s_late_data_moved(api: Api) -> None:
+    address = f"{V1}/kahrizes/agh-dere/water"
+    day = datetime(2026, 5, 31, 20, tzinfo=UTC)  # midnight in Baku
+    rows.deliver(api, 1.0, day - 4 * DAY, day - 2 * DAY)
+    rows.deliver(api, 1.0, day, day + DAY / 2)
+    api.now = NOW + timedelta(minutes=5)
+    first = api.json(address, start="2026-05-01T00:00:00Z")
+    copy = {row["label"]: row for row in first["rows"]}
+    api.now = NOW + timedelta(hours=1)
+    rows.deliver(api, 3.0, day - 2 * DAY, day - 1.5 * DAY)
+
+    for row in api.json(address, modified_since=first["as_of"])["rows"]:
+        copy[row["label"]] = row
+
+    assert list(copy.values()) != first["rows"]
+    assert (
+        sorted(copy.values(), key=lambda row: row["start"])
+        == api.json(address, start="2026-05-01T00:00:00Z")["rows"]
+    )
+    assert copy["2026-06-01"]["volume_at_most_m3"] == pytest.approx(43.2 * (1 + 3), rel=0.02)
+    assert copy["2026-06-01"]["revision"] == 1
 
 
 def test_figures_that_were_computed_a_moment_before_they_could_be_read_come_once_more(

@@ -110,9 +110,10 @@ def readings(
     values: NDArray[np.float64],
     quality: NDArray[np.uint8] | None = None,
     datastream: DatastreamId = FLOW,
+    origin: datetime = T0,
 ) -> ObservationBatch:
     flags = np.full(len(minutes), Quality.GOOD, np.uint8) if quality is None else quality
-    time = (to_ms(T0) + minutes * MINUTE_MS).astype(np.int64).astype("datetime64[ms]")
+    time = (to_ms(origin) + minutes * MINUTE_MS).astype(np.int64).astype("datetime64[ms]")
     return ObservationBatch((datastream,), np.zeros(len(minutes), np.int32), time, values, flags)
 
 
@@ -140,6 +141,27 @@ def test_hours_and_local_days_are_kept_and_nothing_stays_dirty(bench: Bench) -> 
     assert {h.revision for h in hours + days} == {1}
     assert {h.computed_at_ms for h in hours + days} == {to_ms(NOW)}
     assert bench.dirty() == 0
+
+
+@pytest.mark.parametrize(
+    ("timezone", "minutes"), [("Asia/Kolkata", 30), ("Asia/Kathmandu", 15), ("Asia/Tehran", 30)]
+)
+def test_a_late_reading_changes_the_local_hours_it_lies_in_where_they_are_not_those_of_utc(
+    timezone: str, minutes: int, tmp_path: Path
+) -> None:
+    bench = Bench(f"sqlite:///{tmp_path / 'book.sqlite'}", timezone=timezone)
+    bench.take(steady(0, 48))
+    bench.drain()
+    before = {row.start_ms: row for row in bench.rows("hour")}
+    # Between 10:00 and 11:00 UTC: in the local hour from 09:MM on, and in the next one.
+    for minute in (600.0 + 2.5, 600.0 + 57.5):
+        bench.take(readings(np.array([minute]), np.array([9.0])))
+    bench.drain(NOW + timedelta(days=1))
+
+    changed = {from_ms(r.start_ms) for r in bench.rows("hour") if before[r.start_ms] != r}
+    start = T0 + timedelta(hours=10, minutes=minutes)
+    assert changed == {start - timedelta(hours=1), start}
+    bench.book.close()
 
 
 def test_nothing_dirty_is_nothing_done(bench: Bench) -> None:
@@ -278,18 +300,36 @@ STEPS = st.one_of(
 )
 
 
+ZONES_AND_DAYS = st.sampled_from(
+    [
+        ("Asia/Baku", T0),
+        ("Asia/Tehran", T0),
+        ("Asia/Kolkata", T0),
+        ("Asia/Kathmandu", T0),
+        ("America/St_Johns", T0),  # the clocks go back that day
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, 13, tzinfo=UTC)),  # half an hour back
+        ("Australia/Lord_Howe", datetime(2026, 10, 3, 13, tzinfo=UTC)),  # half an hour on
+        ("Europe/Rome", datetime(2026, 3, 28, 22, tzinfo=UTC)),  # an hour on
+    ]
+)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     steps=STEPS,
-    timezone=st.sampled_from(["Asia/Baku", "Asia/Tehran", "America/St_Johns"]),
+    where=ZONES_AND_DAYS,
     parts=st.integers(1, 6),
     order=st.randoms(use_true_random=False),
 )
 def test_any_order_cuts_repeats_and_outages_give_the_figures_of_the_readings_themselves(
-    steps: list[tuple[float, float, Quality]], timezone: str, parts: int, order: random.Random
+    steps: list[tuple[float, float, Quality]],
+    where: tuple[str, datetime],
+    parts: int,
+    order: random.Random,
 ) -> None:
+    timezone, origin = where
     minutes, values, quality = (np.array(column) for column in zip(*steps, strict=True))
-    whole = readings(np.cumsum(minutes), values, quality.astype(np.uint8))
+    whole = readings(np.cumsum(minutes), values, quality.astype(np.uint8), origin=origin)
     rows = np.array(order.sample(range(len(whole)), len(whole)))
     bench = Bench(timezone=timezone, chunk=order.choice([1, 7, 2000]))
 
@@ -304,17 +344,19 @@ def test_any_order_cuts_repeats_and_outages_give_the_figures_of_the_readings_the
         bench.store.is_down = False
     bench.drain()
 
-    series = bench.store.series(FLOW, T0, T0 + timedelta(days=60))
-    assert close(bench.rows("hour"), expected(series, "hour", bench.zone))
-    assert close(bench.rows("day"), expected(series, "day", bench.zone))
+    series = bench.store.series(FLOW, origin, origin + timedelta(days=60))
+    assert close(bench.rows("hour"), expected(series, "hour", bench.zone, origin))
+    assert close(bench.rows("day"), expected(series, "day", bench.zone, origin))
     bench.book.close()
 
 
-def expected(series: Series, period: Period, zone: ZoneInfo) -> list[tuple[float | None, ...]]:
+def expected(
+    series: Series, period: Period, zone: ZoneInfo, origin: datetime
+) -> list[tuple[float | None, ...]]:
     """Return the figures straight from all the readings, empty intervals left out."""
     if not len(series):
         return []
-    start, end = T0 - timedelta(days=2), T0 + timedelta(days=60)
+    start, end = origin - timedelta(days=2), origin + timedelta(days=60)
     edges = hour_edges(start, end, zone)
     if period == "day":
         days = days_touching(start, end, zone)

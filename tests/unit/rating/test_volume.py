@@ -11,7 +11,7 @@ import pytest
 from kahriz.clock import to_ms
 from kahriz.rating.dated import DatedRating
 from kahriz.rating.volume import VolumeUncertainty
-from kahriz.sites import RatingEntry
+from kahriz.sites import RatingEntry, Site, SiteKind
 from kahriz.stats.rollup import Figures
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -29,7 +29,8 @@ def day(n: int, mean: float | None, covered_s: float = 86_400.0) -> Figures:
 
 
 def sure(parts: list[Figures], *entries: RatingEntry) -> VolumeUncertainty:
-    return VolumeUncertainty(DatedRating(entries, UTC_ZONE), parts)
+    site = Site(id="outlet", kind=SiteKind.OUTLET, name="Gözü", rating=entries)
+    return VolumeUncertainty(site, UTC_ZONE, parts)
 
 
 ALWAYS = (0, 2**60)
@@ -87,13 +88,22 @@ def test_what_is_not_known_of_every_part_is_not_known(parts: list[Figures]) -> N
 
 def test_it_is_rather_too_much_where_flow_varies() -> None:
     """Against the same error of zero in every reading of a day that goes up and down."""
-    rating = DatedRating([entry(date(2020, 1, 1), stage_uncertainty_m=0.003)], UTC_ZONE)
+    rating = DatedRating([ONE], UTC_ZONE)
     head = 0.12 + 0.04 * np.sin(np.linspace(0, 2 * np.pi, 289))[:-1]
     time = to_ms(T0) + np.arange(288, dtype=np.int64) * 300_000
     flow = rating.discharge(time, head).discharge_lps
     moved = rating.discharge(time, head + 0.003).discharge_lps
     true = np.hypot((moved - flow).mean() * 86.4, 0.015 * flow.mean() * 86.4)
-    found = VolumeUncertainty(rating, [day(0, float(flow.mean()))]).between(*ALWAYS)
+    found = sure([day(0, float(flow.mean()))], ONE).between(*ALWAYS)
 
     assert found is not None
     assert true * 0.97 < found < true * 1.15
+
+
+def test_a_meter_is_one_curve_that_is_as_wrong_every_day() -> None:
+    line = Site(id="line", kind=SiteKind.DELIVERY_LINE, name="Xətt", meter_uncertainty=0.02)
+    days = [day(n, 8.0) for n in range(30)]
+    found = VolumeUncertainty(line, UTC_ZONE, days)
+
+    assert found.between(*ALWAYS) == pytest.approx(0.02 * 30 * 8 * 86.4)
+    assert found.between(days[0].start_ms, days[1].start_ms) == pytest.approx(0.02 * 8 * 86.4)

@@ -10,8 +10,8 @@ from kahriz.sites import DEFAULT_NORMS
 from kahriz.stats.delivered import (
     RevisedFigures,
     WaterRow,
-    months_from_days,
     norm_met,
+    spans_from_days,
     water_row,
 )
 from kahriz.stats.local_days import day_bounds
@@ -122,7 +122,7 @@ def test_a_day_of_25_hours_is_one_day_for_each_person() -> None:
 
 def test_a_month_is_joined_from_its_days_and_divided_by_all_of_them() -> None:
     days = [day_of_water(date(2026, 10, d), revision=2 if d == 7 else 1) for d in range(1, 32)]
-    (month,) = months_from_days(days, BAKU)
+    (month,) = spans_from_days(days, BAKU, "month")
     row = water_row(month, "month", BAKU, NOW, 2500, DEFAULT_NORMS)
 
     assert (row.label, row.volume_m3, row.lpcd) == ("2026-10", 6200.0, 80.0)
@@ -132,7 +132,7 @@ def test_a_month_is_joined_from_its_days_and_divided_by_all_of_them() -> None:
 
 def test_a_missing_day_lowers_a_month_that_is_over() -> None:
     days = [day_of_water(date(2026, 10, d)) for d in range(1, 32) if d % 2]
-    (month,) = months_from_days(days, BAKU)
+    (month,) = spans_from_days(days, BAKU, "month")
     row = water_row(month, "month", BAKU, NOW, 2500)
 
     assert row.lpcd == pytest.approx(80 * 16 / 31)
@@ -142,7 +142,7 @@ def test_a_missing_day_lowers_a_month_that_is_over() -> None:
 
 def test_a_month_that_runs_is_divided_by_the_days_begun() -> None:
     days = [day_of_water(date(2026, 11, d)) for d in range(1, 23)]
-    (month,) = months_from_days(days, BAKU)
+    (month,) = spans_from_days(days, BAKU, "month")
     row = water_row(month, "month", BAKU, NOW, 2500)
 
     assert (row.lpcd, row.is_complete) == (80.0, False)
@@ -152,7 +152,7 @@ def test_a_month_that_runs_is_divided_by_the_days_begun() -> None:
 def test_days_of_two_months_are_two_months() -> None:
     days = [day_of_water(date(2026, 10, 31)), day_of_water(date(2026, 11, 1))]
 
-    assert [month.volume_m3 for month in months_from_days(days, BAKU)] == [200.0, 200.0]
+    assert [month.volume_m3 for month in spans_from_days(days, BAKU, "month")] == [200.0, 200.0]
 
 
 def test_the_highest_norm_reached_is_met_and_the_limit_belongs_to_it() -> None:
@@ -160,3 +160,30 @@ def test_the_highest_norm_reached_is_met_and_the_limit_belongs_to_it() -> None:
     assert norm_met(49.999, DEFAULT_NORMS) == "basic"
     assert norm_met(1000.0, DEFAULT_NORMS) == "optimal"
     assert norm_met(14.9, DEFAULT_NORMS) is None
+
+
+def test_winter_is_of_the_year_of_its_january_and_a_year_has_its_own_label() -> None:
+    days = [day_of_water(date(2025, 11, 30) + timedelta(days=n)) for n in range(400)]
+    seasons = spans_from_days(days, BAKU, "season")
+    told = [water_row(s, "season", BAKU, NOW, 2500) for s in seasons]
+
+    assert [row.label for row in told] == [
+        "2025-autumn",
+        "2026-winter",
+        "2026-spring",
+        "2026-summer",
+        "2026-autumn",
+        "2027-winter",
+    ]
+    assert (told[1].volume_m3, told[1].lpcd, told[1].is_complete) == (90 * 200.0, 80.0, True)
+    assert told[0].completeness == pytest.approx(1 / 91)
+    years = [water_row(y, "year", BAKU, NOW) for y in spans_from_days(days, BAKU, "year")]
+    assert [row.label for row in years] == ["2025", "2026", "2027"]
+
+
+def test_seasons_add_up_to_what_their_days_had() -> None:
+    days = [day_of_water(date(2025, 3, 1) + timedelta(days=n)) for n in range(365)]
+    seasons = spans_from_days(days, BAKU, "season")
+
+    assert len(seasons) == 4
+    assert sum(s.volume_m3 or 0 for s in seasons) == 365 * 200.0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from kahriz.book import Book, alerts, dead_letters, gaugings, messages, rollups
+from kahriz.book import Book, alerts, dead_letters, messages, rollups
 from kahriz.book.days import Reason
 from kahriz.book.dead_letters import DeadLetter
 from kahriz.book.tables import notified
@@ -109,28 +109,18 @@ def test_who_was_told_first_counts_texts_about_many_and_not_the_end(book: Book) 
 def test_other_lists_go_on_behind_a_row(book: Book) -> None:
     with book.begin() as connection:
         for n in range(4):
-            at = NOW - timedelta(minutes=n // 2)
-            gaugings.add(
-                connection, "k.s", at, volume_l=10, duration_s=4, trials=1,
-                rated_lps=None, stage_m=None, by="x",
-            )  # fmt: skip
             add_text(connection, None, str(n), created_at_ms=n // 2)
             letter = DeadLetter(0, "t", f"d{n % 2}", "bad", b"%d" % n, Reason.DECODE_ERROR)
             dead_letters.put(connection, [letter])
     with book.read() as connection:
-        by_hand = gaugings.list_gaugings(connection)
         texts = messages.list_messages(connection)
         letters = dead_letters.listed(connection)
-        after_by_hand = gaugings.list_gaugings(
-            connection, after=(to_ms(by_hand[0].at), by_hand[0].id)
-        )
         after_texts = messages.list_messages(
             connection, after=(texts[1].created_at_ms, texts[1].id)
         )
         after_letters = dead_letters.listed(connection, older_than=letters[2].id)
         of_one = dead_letters.listed(connection, device="d1", kind="decode_error", limit=1)
 
-    assert after_by_hand == by_hand[1:]
     assert after_texts == texts[2:]
     assert after_letters == letters[3:]
     assert [(each.device, each.size) for each in of_one] == [("d1", 1)]

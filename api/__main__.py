@@ -109,7 +109,7 @@ def _migrate(book: Book) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that ends the event streams before it waits for requests to end."""
+    """Uvicorn that ends what streams before it waits for requests to end."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         app = self.config.app

@@ -115,9 +115,10 @@ def create_app(
 
 
 def stop_streams(app: FastAPI) -> None:
-    """End the event streams: without that, a server that stops waits for them."""
+    """End what would go on for ever: without that, a server that stops waits for it."""
     service: Service = app.state.service
     service.changes.close()
+    service.exports.close()
 
 
 def _service(

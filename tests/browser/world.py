@@ -199,6 +199,7 @@ class World:
             "end": iso(end),
             "n": len(times),
             "downsampled": every > 1,
+            "next": None,
             "time": [iso(t) for t in shown],
             "discharge_lps": [_discharge(id, t) for t in shown],
             "quality": [_quality(id, t) for t in shown],

@@ -112,6 +112,36 @@ def test_what_cannot_be_read_to_its_end_has_no_end(caplog: pytest.LogCaptureFixt
     assert caplog.records[0].__dict__["reason"] == "store unavailable: the disk fails"
 
 
+def test_one_on_its_way_when_the_service_stops_goes_on_for_a_while(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scene(drain_s: float) -> tuple[list[Message], Exports]:
+        said: list[Message] = []
+        exports = Exports(drain_s=drain_s)
+
+        async def slow() -> AsyncGenerator[bytes, None]:
+            exports.close()
+            await asyncio.sleep(0.05)
+            yield b"last"
+
+        async def keep(message: Message) -> None:
+            said.append(message)
+
+        exports.begin()
+        await ExportStream(b"", slow(), exports, "x", "text/csv")({"type": "http"}, stays, keep)
+        return said, exports
+
+    whole, exports = asyncio.run(scene(drain_s=30))
+    with pytest.raises(Problem, match="the service is stopping"):
+        exports.begin()
+    assert not caplog.records
+    cut, _ = asyncio.run(scene(drain_s=0))
+
+    assert [m.get("body") for m in whole[1:]] == [b"last", b""]
+    assert [m["type"] for m in cut] == ["http.response.start"]
+    assert caplog.records[0].__dict__["reason"] == "the service stops"
+
+
 def test_so_many_at_once_and_no_more() -> None:
     exports = Exports(limit=2)
     exports.begin()

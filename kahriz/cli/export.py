@@ -17,13 +17,13 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from kahriz.book import Book
 from kahriz.cli.demo_clock import clock_beside_a_demo
-from kahriz.cli.opened import instant
+from kahriz.cli.opened import DEMO, instant, settings_of
 from kahriz.clock import iso
 from kahriz.errors import NotFoundError
 from kahriz.export import TABLES, Dialect, Format, Source, Table, Wanted, written
 from kahriz.export.table import Part
 from kahriz.export.water import BY
-from kahriz.settings import load_settings
+from kahriz.settings import Settings
 from kahriz.sites import load_registry
 from kahriz.stats.delivered import Period
 from kahriz.store import open_store
@@ -74,6 +74,7 @@ def export(
     ] = Delimiter.COMMA,
     bom: Annotated[bool, typer.Option(help="The mark by which Excel knows UTF-8.")] = True,
     metadata: Annotated[bool, typer.Option(help="Lines with # that say what it is.")] = True,
+    demo: Annotated[bool, DEMO] = False,
 ) -> None:
     """Write what is measured, the water delivered, alerts and how people answered, what is where.
 
@@ -83,7 +84,7 @@ def export(
     """
     dialect = Dialect(";" if delimiter is Delimiter.SEMICOLON else ",", bom, metadata)
     format = _format(to, format, what)
-    with _source() as (source, wanted):
+    with _source(settings_of(demo)) as (source, wanted):
         wanted = replace(
             wanted,
             start=instant(start, "--start"),
@@ -135,10 +136,9 @@ def _one(
 
 
 @contextmanager
-def _source() -> Iterator[tuple[Source, Wanted]]:
+def _source(settings: Settings) -> Iterator[tuple[Source, Wanted]]:
     from api.exported import water_rows  # only this and the API itself need what a web server does
 
-    settings = load_settings()
     registry = load_registry(settings.sites)
     token = settings.store.token.get_secret_value()
     store = open_store(settings.store_url, token, read_only=True)

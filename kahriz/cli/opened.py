@@ -19,6 +19,7 @@ from ingest.lease import RENEW_S, Lease, this_process
 from ingest.replay import take_lease
 from kahriz import logs
 from kahriz.book import Book, audit
+from kahriz.cli.demo import demo_settings
 from kahriz.cli.demo_clock import clock_beside_a_demo
 from kahriz.clock import system_clock
 from kahriz.errors import ConfigError
@@ -27,6 +28,14 @@ from kahriz.sites import Registry, load_registry
 from kahriz.store import Store, open_store
 
 _WIDE = 400
+
+DEMO = typer.Option("--demo", help="That of `kahriz demo`, in its time.")
+"""An option: whose settings are meant."""
+
+
+def settings_of(demo: bool) -> Settings:
+    """Return the settings there are, or those of the demonstration in this folder."""
+    return demo_settings() if demo else load_settings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ COPY ingest ingest
 COPY api api
 COPY firmware_sim firmware_sim
 COPY dashboards dashboards
-RUN /opt/kahriz/bin/pip install '.[postgres]'
+RUN /opt/kahriz/bin/pip install '.[postgres,parquet]'
 # The page's browser library, at the version its lock file names; the Node that fetched it stays
 # behind with this stage. From another folder than the source: what was installed is meant.
 WORKDIR /

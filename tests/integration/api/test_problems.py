@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -142,6 +143,17 @@ def test_a_body_above_16_kib_is_a_413(api: Api, is_announced: bool) -> None:
     )
 
     assert_problem(answer, 413, "16384 bytes")
+
+
+def test_parquet_without_its_library_is_a_422_that_says_so(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    answers = [api.get(f"{V1}/export/alerts?format=parquet") for _ in range(6)]
+
+    for answer in answers:
+        assert_problem(answer, 422, "format", "Parquet needs pyarrow")
+    assert len(api.app.state.service.exports) == 0, "none counts as on its way"
 
 
 def test_a_wrong_method_is_a_405_that_says_which_one_is_right(api: Api) -> None:

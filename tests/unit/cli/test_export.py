@@ -227,3 +227,17 @@ class TestWithoutAServer:
         assert code == 2
         assert "Parquet needs pyarrow, which is missing (pip install '.[parquet]')" in err
         assert not list(tmp_path.glob("all.*"))
+
+
+def test_what_the_demo_has_kept_comes_out_by_one_word(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KAHRIZ_SITES")
+    without = run("--what", "datastreams")
+    code, out, err = run("--demo", "--what", "datastreams", "--no-metadata")
+
+    assert without[0] == 2
+    assert "sites.toml" in without[2]
+    assert code == 0, err
+    assert "agh-dere.outlet.stage" in out
+    assert not (tmp_path / "var" / "demo").exists()

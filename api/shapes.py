@@ -221,13 +221,13 @@ def discharge_now(seen: Observation | None) -> Shape | None:
 
 
 def water(row: WaterRow, volume_uncertainty_m3: float | None) -> Shape:
-    """Return the water delivered in one interval, and how sure its volume is."""
+    """Return the water delivered in one interval, and how sure its volume is, if measured."""
     return {
         "start": iso(row.start),
         "end": iso(row.end),
         "label": row.label,
         "volume_m3": row.volume_m3,
-        "volume_uncertainty_m3": volume_uncertainty_m3,
+        "volume_uncertainty_m3": None if row.is_estimated else volume_uncertainty_m3,
         "lpcd": row.lpcd,
         "mean_lps": row.mean_lps,
         "min_lps": row.min_lps,

@@ -65,7 +65,9 @@ def rows(
     if by != "hour" and by != "day":
         start, end = whole(kahriz, by, start, end)
     near = _near(book, kahriz, kahriz.delivery, start, end)
-    gaps = Unmeasured(near, kahriz.zone, now, _capacity(kahriz))
+    begun_ms = rollups.first_hour(book, kahriz.delivery) if is_filled else None
+    begun = None if begun_ms is None else from_ms(begun_ms)
+    gaps = Unmeasured(near, kahriz.zone, now, _capacity(kahriz), begun)
     kept = (
         rollups.rows(book, kahriz.delivery, "hour", to_ms(start), to_ms(end))
         if by == "hour"

@@ -45,8 +45,8 @@ class WaterQuery(BaseModel):
     end: Instant | None = Field(None, description="Without: the end of the running local day.")
     modified_since: Instant | None = Field(
         None,
-        description="Only rows that are new or were restated since, of all times if `start` is"
-        " not given: `as_of` of the answer before.",
+        description="Only rows that are new or were restated since: `as_of` of the answer before."
+        " Of the last 10 years, by hour 366 days, if `start` is not given.",
     )
     fill: Literal["none", "typical"] = Field(
         "none",

@@ -22,11 +22,16 @@ function spoken(norms) {
   return byLitres.find((norm) => norm.name === "design") ?? byLitres.at(-1) ?? null;
 }
 
+/** The longest interruption; one that a gap cut may have been longer. */
+function longest({ longest_h: hours, is_longest_whole: isWhole }) {
+  return isWhole ? span(hours * 60) : t("atLeast", { sum: span(hours * 60) });
+}
+
 function service(found) {
   if (found === null || found.share === null) return null;
   const { completeness } = found.rests_on[0];
   const times = found.interruptions
-    ? t("interruptions", { n: number(found.interruptions), longest: span(found.longest_h * 60) })
+    ? t("interruptions", { n: number(found.interruptions), longest: longest(found) })
     : t("noInterruption");
   return [
     t("service"),

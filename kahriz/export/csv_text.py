@@ -99,7 +99,9 @@ def cell(text: str | None) -> str:
     """Return one cell of text, quoted where it has to be, that no spreadsheet runs."""
     if text is None:
         return ""
-    safe = f"'{text}" if text.startswith(_FORMULA) else text
+    begins = "'" if text.startswith(_FORMULA) else ""
+    first = len(begins)  # whoever splits at the other delimiter finds another cell behind it
+    safe = begins + text[:first] + _NEW_CELL.sub(r"\1'", text[first:])
     quoted = safe.replace('"', '""')
     return f'"{quoted}"' if _QUOTED.search(safe) else safe
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -44,8 +44,8 @@ class Unmeasured:
     Formulas: gap = (time until the interval ends, or until now) - covered time, by local days. At
     most gap x the greatest value of that day and the seven either side, or the site's capacity if
     that is more, passed in it; a day that still runs tells of itself alone. Typically gap x the
-    median of the mean flows of the complete ones of these days, at least `FEWEST_DAYS`, if any day
-    up to it is known. A longer span is the sum of its days.
+    median of the mean flows of the complete ones of these days, at least `FEWEST_DAYS`; before the
+    first reading nothing. A longer span is the sum of its days.
 
     Parameters
     ----------
@@ -57,6 +57,8 @@ class Unmeasured:
         Of what is still to come nothing is missing.
     capacity_lps
         The most that can flow there; None where nobody knows.
+    begun
+        Before it nothing was ever measured, and nothing is filled; None: before `days`.
 
     Limits: water beyond anything seen within a week of a gap is beyond the bound; without a
     capacity the middle of a gap of more than two weeks has no bound.
@@ -68,11 +70,15 @@ class Unmeasured:
         zone: ZoneInfo,
         now: datetime,
         capacity_lps: float | None = None,
+        begun: datetime | None = None,
     ) -> None:
         self._of = days
         self._zone = zone
         self._now, self._now_ms = now, to_ms(now)
         self._capacity = capacity_lps
+        if begun is None and days:
+            begun = from_ms(days[0].start_ms)
+        self._first = None if begun is None else local_date(begun, zone)
         self._rates: dict[date, _Rates] = {}
 
     @cached_property
@@ -85,7 +91,11 @@ class Unmeasured:
         seconds = self._missing_s(figures.start_ms, figures.end_ms, figures.covered_s)
         if seconds < _ROUNDING_S:
             return NO_GAP
-        return self._filled(local_date(from_ms(figures.start_ms), self._zone), seconds)
+        found = self._filled(local_date(from_ms(figures.start_ms), self._zone), seconds)
+        if figures.end_ms > self._now_ms:
+            return found
+        # An hour's gap grew until the hour was over, though its day goes on.
+        return replace(found, changed_ms=max(found.changed_ms, figures.end_ms))
 
     def of_span(self, start: datetime, end: datetime) -> Gap:
         """Return what may be missing from the whole local days of [start, end), known or not."""
@@ -101,7 +111,9 @@ class Unmeasured:
         found = []
         for day in days_touching(start, min(end, self._now), self._zone):
             opening, closing = day_bounds(day, self._zone)
-            if day in self._days or opening < start or self._near(day).typical is None:
+            if day in self._days or opening < start or self._is_before(day):
+                continue
+            if self._near(day).typical is None:
                 continue
             nothing = (to_ms(opening), to_ms(closing), 0, 0, 0, 0, None, None, None, None, 0.0)
             found.append(RevisedFigures(*nothing, 1, self._near(day).changed_ms))
@@ -142,13 +154,16 @@ class Unmeasured:
         if self._capacity is not None:
             seen.append(self._capacity)
         means = [each.mean for each in days if each.mean is not None and _is_complete(each)]
-        # Before the first reading there ever was, nothing is typical.
-        has_begun = any(day - n * _DAY in self._days for n in range(NEAR.days + 1))
+        typical = statistics.median(means) if len(means) >= FEWEST_DAYS else None
         return _Rates(
             max(seen, default=None),
-            statistics.median(means) if len(means) >= FEWEST_DAYS and has_begun else None,
+            0.0 if self._is_before(day) else typical,
             self._changed_ms(day, days),
         )
+
+    def _is_before(self, day: date) -> bool:
+        """Return whether a day is before the first reading there ever was."""
+        return self._first is None or day < self._first
 
     def _changed_ms(self, day: date, near: Sequence[HasRevision]) -> int:
         """Return when last one of the days was computed, or came to its end and began to count."""
@@ -162,9 +177,16 @@ def _is_complete(day: HasFigures) -> bool:
 
 
 def _summed(gaps: Iterable[Gap]) -> Gap:
-    """Return the sum; no bound if one has none, and typically what is known of the others."""
+    """Return the sum; where one part has no bound, or nothing typical, the whole has none.
+
+    Half a gap filled would be half the water, marked as all of it.
+    """
     parts = list(gaps)
     most = [gap.at_most_m3 for gap in parts if gap.at_most_m3 is not None]
     typical = [gap.typical_m3 for gap in parts if gap.typical_m3 is not None]
     changed = max((gap.changed_ms for gap in parts), default=0)
-    return Gap(sum(most) if len(most) == len(parts) else None, sum(typical), changed)
+    return Gap(
+        sum(most) if len(most) == len(parts) else None,
+        sum(typical) if len(typical) == len(parts) else None,
+        changed,
+    )

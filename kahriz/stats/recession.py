@@ -127,6 +127,8 @@ def recession(lps: Values) -> Recession | None:
     boussinesq = _line(spells, lambda q: q**-0.5, lambda w: -2.0 * np.log(w))
     is_maillet = maillet.scatter <= boussinesq.scatter
     line = maillet if is_maillet else boussinesq
+    if line.slope <= 0:  # a spring that stands for weeks and drops at the end is no recession
+        return None
     # Rate -dQ/dt / Q at the reference for a slope of 1.
     rate = 1.0 if is_maillet else 2.0 * math.sqrt(reference)
     low, high = _interval(line, len(spells), rate)

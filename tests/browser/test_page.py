@@ -256,8 +256,11 @@ def test_each_figure_of_the_outlook_stands_beside_how_sure_and_how_well_known_it
     ("changes", "said"),
     [
         ({"latest": None}, "from 8 Jan, likely 26 Jan, perhaps not at all | right 8 times in 10"),
-        ({"latest": None, "likely": None}, "not before 8 Jan, perhaps not at all | right 8 times"),
-        (dict.fromkeys(("earliest", "likely", "latest")), "not in the next half year | right 8"),
+        (
+            {"latest": None, "likely": None},
+            "hardly before 8 Jan, perhaps not at all | right 8 times",
+        ),
+        (dict.fromkeys(("earliest", "likely", "latest")), "hardly in the next half year | right 8"),
         (
             {"basis": "recession", "years": 0},
             "likely 26 Jan | right 8 times in 10 · as it falls now",

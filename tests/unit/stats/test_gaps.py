@@ -161,6 +161,27 @@ def test_days_that_are_nothing_but_gap_are_told_only_when_filled() -> None:
     assert row.volume_m3 == row.estimated_m3 == pytest.approx(172.8)
 
 
+def test_a_gap_of_weeks_is_filled_whole_or_not_at_all() -> None:
+    short = [day for n, day in enumerate(month()) if n not in (4, 5)]
+    long = [day for n, day in enumerate(month()) if not 3 <= n <= 18]
+    start, end = _span(FIRST, 20)
+
+    assert gaps(short).of_span(start, end).typical_m3 == pytest.approx(2 * 172.8)
+    assert gaps(long).of_span(start, end).typical_m3 is None
+
+
+def test_an_hour_that_ended_in_a_gap_is_changed_by_its_end_though_its_day_goes_on() -> None:
+    hour = replace(
+        day_of_water(date(2026, 11, 22)),
+        start_ms=to_ms(NOW - DAY / 12),
+        end_ms=to_ms(NOW - DAY / 24),
+        covered_s=1800.0,
+    )
+    gap = Unmeasured([day_of_water(date(2026, 11, 21))], BAKU, NOW).of(hour)
+
+    assert gap.changed_ms == hour.end_ms
+
+
 @given(st.lists(st.sampled_from([0.0, 3.0, 12.0, 23.0, 24.0]), min_size=20, max_size=20))
 def test_a_month_is_the_sum_of_its_days_and_what_passed_lies_between(hours: list[float]) -> None:
     days = month(**{f"on_{1 + n}": covered for n, covered in enumerate(hours)})
@@ -175,7 +196,9 @@ def test_a_month_is_the_sum_of_its_days_and_what_passed_lies_between(hours: list
     most = [gap.at_most_m3 for gap in by_day if gap.at_most_m3 is not None]
     assert len(most) == 20
     assert whole.at_most_m3 == pytest.approx(sum(most))
-    assert whole.typical_m3 == pytest.approx(sum(gap.typical_m3 or 0.0 for gap in by_day))
+    typical = [gap.typical_m3 for gap in by_day if gap.typical_m3 is not None]
+    # Half a gap filled would be half the water.
+    assert whole.typical_m3 == (pytest.approx(sum(typical)) if len(typical) == 20 else None)
     # 2 L/s ran all the time.
     least = span.volume_m3 or 0.0
     assert least <= 20 * 172.8 + 1e-6

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 from sqlalchemy import Connection
 
+from ingest.backlog import OLDEST
 from ingest.gathered import Gathered
 from ingest.hours import Hour, hours_of
 from ingest.judge import Judged
@@ -169,7 +170,9 @@ def write(
     rollups.mark_dirty(connection, dirty_hours(written))
     if judged is not None:
         late.mark(connection, judged.unsettled, now_ms)
-        late.tell(connection, judged.late, now_ms)
+        # What is older than is ever judged sends nobody back.
+        oldest_ms = now_ms - OLDEST // timedelta(milliseconds=1)
+        late.tell(connection, [hour for hour in judged.late if hour[1] >= oldest_ms], now_ms)
         late.mark_corrected(connection, judged.corrected)
     if is_replay:
         devices.put_heard(connection, [_uncounted(heard) for heard in entry.heard.values()])

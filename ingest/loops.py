@@ -103,3 +103,23 @@ class Loop:
         self._metrics.loop_errors.labels(self.name).inc()
         self._once.failed(self.name, reason)
         self._health.failed(self.name, reason)
+
+
+def all_of(*steps: Callable[[], bool]) -> bool:
+    """Take every step, also where one before it cannot go on; return whether there is more.
+
+    Raises
+    ------
+    KahrizError, SQLAlchemyError
+        The first of the steps that could not; the others have been taken.
+    """
+    more = False
+    failed: Exception | None = None
+    for step in steps:
+        try:
+            more |= step()
+        except (KahrizError, SQLAlchemyError) as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return more

@@ -32,6 +32,7 @@ from ingest.judge import Derived, derived_of
 from kahriz.book import Book, late, rollups
 from kahriz.book.late import LateHour
 from kahriz.clock import from_ms, to_ms
+from kahriz.errors import StoreUnavailable
 from kahriz.observations import (
     Flags,
     ObservationBatch,
@@ -95,15 +96,29 @@ class Rejudging:
         Raises
         ------
         StoreUnavailable
-            Store or book cannot be read or written now; what is not settled stays marked.
+            Store or book cannot be read or written now; what is not settled stays marked. The
+            others of the chunk are settled: a part of a store may be damaged.
         """
         with self._book.read() as connection:
             read = late.unsettled(connection, to_ms(now - REST), self._chunk)
+        failed: StoreUnavailable | None = None
         for stretch in self._stretches(read):
-            self._settle(stretch)
+            try:
+                self._settle(stretch)
+            except StoreUnavailable as error:
+                failed = error
+                self._put_back(stretch, now)
         with self._book.begin() as connection:
             late.clear(connection, [hour for hour in read if hour.datastream not in self._index])
+        if failed is not None:
+            raise failed
         return len(read)
+
+    def _put_back(self, stretch: _Stretch, now: datetime) -> None:
+        """Let hours that cannot be settled now wait behind all others."""
+        hours = [(hour.datastream, hour.hour_ms) for hour in stretch.hours]
+        with self._book.begin() as connection:
+            late.mark(connection, hours, to_ms(now))
 
     def _stretches(self, read: Sequence[LateHour]) -> Iterator[_Stretch]:
         for datastream, group in groupby(read, key=lambda hour: hour.datastream):

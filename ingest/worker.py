@@ -22,7 +22,7 @@ from ingest.judge import Assessor
 from ingest.learning import Learning
 from ingest.lease import RENEW_S, Lease, LeaseLost, this_process
 from ingest.listening import Listening
-from ingest.loops import Loop
+from ingest.loops import Loop, all_of
 from ingest.metrics import Health, Metrics
 from ingest.mqtt import Intake
 from ingest.notices import Notices
@@ -173,8 +173,11 @@ class Worker:
         def figures() -> bool:
             # One after the other: each writes discharge from a stage that it has read before.
             now = self._clock()
-            more = restating.step(now)
-            return rejudging.step(now) + rollups.step(now) > 0 or more
+            return all_of(
+                lambda: restating.step(now),
+                lambda: rejudging.step(now) > 0,
+                lambda: rollups.step(now) > 0,
+            )
 
         watch = Watch(
             self._registry,

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 
 from kahriz.alert import lifecycle
 from kahriz.alert.lifecycle import Place, Standing, State, Step, Transition
 from kahriz.detect import Detection
+
+NEAR = timedelta(minutes=20)
+"""A standing alert is looked at this often at least, between the quarters of an hour too: its
+instants are not known better than that."""
 
 
 class Past:
@@ -144,17 +148,25 @@ def _likeness(row: Standing, one: Episode) -> tuple[bool, bool, float]:
 
 def _corrected(row: Standing, one: Episode) -> Standing:
     was = one.standing
-    better = replace(row, since=was.since, pending_at=was.pending_at, fired_at=was.fired_at)
+    better = row
+    if not _is_near(row, was, ("since", "pending_at", "fired_at")):
+        better = replace(row, since=was.since, pending_at=was.pending_at, fired_at=was.fired_at)
     if was.is_open and not row.is_open:
         return better  # whether it is to be opened again is not for the past to say
-    return replace(
-        better,
-        state=was.state,
-        last_seen=max(row.last_seen, was.last_seen) if one.is_said else was.last_seen,
-        resolved_at=was.resolved_at,
-        evidence=was.evidence,
-        explanation=was.explanation,
-    )
+    if not (_is_near(row, was, ("resolved_at",)) and (one.is_said or _is_near(row, was, _SEEN))):
+        better = replace(
+            better, state=was.state, last_seen=was.last_seen, resolved_at=was.resolved_at
+        )
+    return replace(better, evidence=was.evidence, explanation=was.explanation)
+
+
+_SEEN = ("last_seen",)
+
+
+def _is_near(row: Standing, was: Standing, names: Sequence[str]) -> bool:
+    """Return whether the instants of these names are the same, as far as instants are known."""
+    pairs = [(getattr(row, name), getattr(was, name)) for name in names]
+    return all(a is b or (a and b and abs(a - b) <= NEAR) for a, b in pairs)
 
 
 def _overlap(row: Standing, other: Standing) -> float:

@@ -75,8 +75,10 @@ def put_right(connection: Connection, judgement: Judgement, known: Known) -> Non
         if all(getattr(before, name) == value for name, value in values.items()):
             continue
         alert_rows.change(connection, before.id, values | {"updated_at_ms": to_ms(now)})
-        detail = f"late readings: {_span(_standing(before))} was {_span(alert)}"
-        alert_rows.note(connection, before.id, [(now, RESTATED, detail)])
+        was, better = _span(_standing(before)), _span(alert)
+        if was != better:
+            detail = f"late readings: {was} was {better}"
+            alert_rows.note(connection, before.id, [(now, RESTATED, detail)])
     for episode in known.missing:
         alert = episode.standing
         ended_as = EndedAs.SUPERSEDED if episode.is_superseded else EndedAs.ACCEPTED

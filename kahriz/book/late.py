@@ -41,15 +41,19 @@ def mark(connection: Connection, hours: Iterable[tuple[str, int]], now_ms: int) 
 
 
 def unsettled(connection: Connection, said_before_ms: int, limit: int) -> list[LateHour]:
-    """Return at most `limit` hours last marked before an instant: of a datastream, oldest first."""
+    """Return at most `limit` hours last marked before an instant, by datastream, oldest first.
+
+    Those that have waited longest are taken: whoever marks hours again and again, or cannot be
+    settled and is marked again, goes behind the others.
+    """
     c = late_hour.c
     statement = (
         select(c.datastream, c.hour_ms, c.mark)
         .where(c.said_at_ms < said_before_ms)
-        .order_by(c.datastream, c.hour_ms)
+        .order_by(c.said_at_ms, c.datastream, c.hour_ms)
         .limit(limit)
     )
-    return [LateHour(*row) for row in connection.execute(statement)]
+    return sorted(LateHour(*row) for row in connection.execute(statement))
 
 
 def clear(connection: Connection, judged: Sequence[LateHour]) -> None:

@@ -66,7 +66,7 @@ late_hour = Table(
     Column("hour_ms", BigInteger, primary_key=True),
     Column("mark", BigInteger, nullable=False),  # as of a dirty hour
     Column("said_at_ms", BigInteger, nullable=False),  # the last time
-    Index("late_hour_by_age", "said_at_ms"),
+    Index("late_hour_by_age", "said_at_ms", "datastream", "hour_ms"),
 )
 
 # Since when there are values that came later than newer ones, and detection has not seen.

@@ -160,3 +160,14 @@ def test_of_an_alert_that_ended_before_nothing_is_said() -> None:
 
     assert led(rows, 300, (0, 0), 600, blockage()) == Known([], [], [])
     assert led(rows, 300, (400, 500), 460, blockage()) == Known([], [], [])
+
+
+def test_instants_are_not_known_better_than_somebody_looked() -> None:
+    life = Life().held(15, 300, blockage(), 15).quiet(315, 600, 15)
+    (near,) = on_record(life, but=timedelta(minutes=20))
+    (far,) = on_record(life, but=timedelta(minutes=21))
+
+    assert led([near], 0, (15, 301), 600, blockage()).corrected == []
+    assert [
+        better.resolved_at for better, _ in led([far], 0, (15, 301), 600, blockage()).corrected
+    ] == [life.moved[-1].standing.resolved_at]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from ingest.loops import Loop
+from ingest.loops import Loop, all_of
 from ingest.metrics import Health, Metrics
 from kahriz.errors import StoreUnavailable
 
@@ -135,3 +135,25 @@ def test_a_loop_that_gives_way_rests_though_there_is_more() -> None:
     house.loop.join(5)
 
     assert len(steps) == 1, "it would have rested many times as long as the step took"
+
+
+def test_of_steps_that_take_turns_one_that_cannot_go_on_holds_up_no_other() -> None:
+    taken: list[str] = []
+
+    def step(name: str, *, more: bool = False) -> Callable[[], bool]:
+        def take() -> bool:
+            taken.append(name)
+            return more
+
+        return take
+
+    def broken() -> bool:
+        taken.append("broken")
+        raise StoreUnavailable("a sealed day is damaged")
+
+    with pytest.raises(StoreUnavailable, match="sealed day"):
+        all_of(step("first"), broken, step("last", more=True))
+
+    assert taken == ["first", "broken", "last"]
+    assert all_of(step("first"), step("last", more=True)) is True
+    assert all_of(step("first"), step("last")) is False

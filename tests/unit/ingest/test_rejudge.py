@@ -82,7 +82,7 @@ class House:
 
     def settle(self) -> int:
         n = 0
-        while more := self.rejudging.step(LATER):
+        while more := self.rejudging.step(LATER + timedelta(minutes=1)):
             n += more
         return n
 
@@ -99,7 +99,7 @@ class House:
 
     def unsettled(self) -> int:
         with self.book.read() as connection:
-            return len(late.unsettled(connection, to_ms(LATER), 10_000))
+            return len(late.unsettled(connection, to_ms(LATER) + 1, 10_000))
 
 
 @pytest.fixture
@@ -270,3 +270,39 @@ def test_a_value_that_comes_while_its_hour_is_judged_is_judged_the_next_time(hou
 
     assert left == 1
     assert house.flags()[10:] == [G] * 50
+
+
+def test_a_day_that_cannot_be_read_holds_up_nobody_else(house: House) -> None:
+    at, stage = falling(60)
+    house.take(at[30:], stage[30:])
+    house.take(at[:30], stage[:30])
+    with house.book.begin() as connection:
+        late.mark(connection, [("agh-dere.line.discharge", 0)] * 2, 0)
+    held = house.store.series
+
+    def series(datastream: DatastreamId, start: datetime, end: datetime) -> Series:
+        if datastream == "agh-dere.line.discharge":
+            raise StoreUnavailable("a sealed day is damaged")
+        return held(datastream, start, end)
+
+    house.store.series = series  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable):
+        house.rejudging.step(LATER)
+
+    assert house.flags()[10:] == [G] * 50
+    with house.book.read() as connection:
+        behind = late.unsettled(connection, to_ms(LATER) + 1, 10)
+    assert [hour.datastream for hour in behind] == ["agh-dere.line.discharge"]
+    assert house.rejudging.step(LATER) == 0, "put back: it rests"
+
+
+def test_whoever_marks_hours_again_and_again_goes_behind_the_others(house: House) -> None:
+    house.rejudging = Rejudging(house.registry, house.store, house.book, chunk=10)
+    with house.book.begin() as connection:
+        late.mark(connection, [(STAGE, hour * 3_600_000) for hour in range(50)], to_ms(NOON) + 1)
+        late.mark(connection, [("velibey.outlet.stage", 0)], to_ms(NOON))
+    house.rejudging.step(NOON + REST + timedelta(seconds=1))
+    with house.book.read() as connection:
+        left = {hour.datastream for hour in late.unsettled(connection, to_ms(LATER), 100)}
+
+    assert left == {STAGE}

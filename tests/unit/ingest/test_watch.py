@@ -577,3 +577,24 @@ def test_an_alert_is_dated_back_by_what_came_late_and_nobody_is_told_of_that(
     assert (known.id, known.state) == (told.id, "firing")
     assert restated.detail.startswith("late readings: 2026-11-22T")
     assert len(service.texts()) == texts == 1
+
+
+def test_a_reading_that_is_delivered_again_weeks_later_changes_no_alert(service: Service) -> None:
+    water = Water(days=10).blocked(-60.0, most=0.08).freed(-54.0, most=0.08)
+    now = NOW - 61 * HOUR
+    while now < NOW - 50 * HOUR:
+        service.tell(water, now)
+        service.step(now + timedelta(seconds=70))
+        now += 5 * MINUTE
+    with service.book.begin() as connection:
+        before = alerts.list_alerts(connection)
+        told = [alerts.timeline(connection, alert.id) for alert in before]
+        late.tell(connection, [(OUTLET, to_ms(NOW - 61 * HOUR))], to_ms(now))
+    service.tell(water, now + 6 * MINUTE)
+    service.step(now + 6 * MINUTE)
+    with service.book.read() as connection:
+        again = [alerts.timeline(connection, alert.id) for alert in before]
+
+    assert [alert.kind for alert in before] == ["blockage"]
+    assert service.alerts() == before
+    assert again == told

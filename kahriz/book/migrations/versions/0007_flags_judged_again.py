@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("mark", sa.BigInteger(), nullable=False),
         sa.Column("said_at_ms", sa.BigInteger(), nullable=False),
     )
-    op.create_index("late_hour_by_age", "late_hour", ["said_at_ms"])
+    op.create_index("late_hour_by_age", "late_hour", ["said_at_ms", "datastream", "hour_ms"])
     op.create_table(
         "late_since",
         sa.Column("datastream", sa.String(140), primary_key=True),

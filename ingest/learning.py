@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from kahriz.clock import to_ms
+from kahriz.errors import StoreUnavailable
 from kahriz.quality.learned import LOOK_BACK, LearnedLimits, learn
 from kahriz.sites import Registry
 from kahriz.store import Store
@@ -44,7 +45,11 @@ class Learning:
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if learned_for == today:
             return
-        past = self._store.series(self._ids[stream], today - LOOK_BACK, today)
+        try:
+            past = self._store.series(self._ids[stream], today - LOOK_BACK, today)
+        except StoreUnavailable:
+            self._due.rotate(-1)  # one that cannot be read holds up no other
+            raise
         learned = learn(past.time.astype(np.int64), past.value, past.quality)
         self._limits.put(stream, learned, to_ms(today) // (_DAY // timedelta(milliseconds=1)))
         self._due.popleft()

@@ -9,7 +9,8 @@ derived discharge too, and the hours they are in summed up again.
 Limits
 ------
 - It waits `REST` for the rest of a backlog.
-- Values up to `look_back_ms` after a late one are looked at: a day, or a flat line's hours and one.
+- Values up to `look_back_ms` after a late one are looked at: a day, or a flat line's hours and one;
+  where the flat line's hours are learned, `AHEAD`.
 - What was learned for days after a late one is not learned again.
 - In an hour in which a time was corrected what is SUSPECT stays SUSPECT.
 - A value that is delivered again and contradicts what is stored may lose to it, if it comes within
@@ -51,6 +52,9 @@ _log = logging.getLogger(__name__)
 
 REST = timedelta(seconds=15)
 """An hour is left alone for so long after it was last marked: a backlog comes in many pieces."""
+
+AHEAD = timedelta(days=5)
+"""What is learned of a flat line takes days at a still spring."""
 
 _DAY = timedelta(days=1)
 _DAY_MS = _DAY // timedelta(milliseconds=1)
@@ -106,6 +110,7 @@ class Rejudging:
             try:
                 self._settle(stretch)
             except StoreUnavailable as error:
+                self._store.check()  # away as a whole: the others need not be tried
                 failed = error
                 self._put_back(stretch, now)
         with self._book.begin() as connection:
@@ -134,13 +139,18 @@ class Rejudging:
                     yield _Stretch(stream, hours[0].hour_ms, end_ms, hours)
                     hours = []
                 hours.append(hour)
-                end_ms = hour.hour_ms + HOUR_MS + look_back_ms(limits.table, 0)
+                end_ms = hour.hour_ms + HOUR_MS + self._look_ahead_ms(stream, limits)
             yield _Stretch(stream, hours[0].hour_ms, end_ms, hours)
 
     def _limits(self, stream: int) -> LearnedLimits:
         row = slice(stream, stream + 1)
         given = LimitTable(*(getattr(self._given, name)[row] for name in LimitTable.__slots__))
         return LearnedLimits(given, self._may_learn[row])
+
+    def _look_ahead_ms(self, stream: int, limits: LearnedLimits) -> int:
+        given = look_back_ms(limits.table, 0)
+        is_learned = len(limits.open_streams) and np.isnan(self._given.flat_line_h[stream])
+        return max(given, AHEAD // timedelta(milliseconds=1)) if is_learned else given
 
     def _settle(self, stretch: _Stretch) -> None:
         series = self._before_and_after(stretch)

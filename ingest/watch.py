@@ -225,7 +225,9 @@ class Watch:
     def _past(self, connection: Connection, kahriz: Kahriz, way: _Way) -> Past | None:
         if not way.goes_back:
             return None
-        return Past(self._on_record(connection, kahriz, way.told_until), way.told_until)
+        # What ended shortly before may be opened again.
+        ended_after = way.told_until - lifecycle.REOPENS_WITHIN
+        return Past(self._on_record(connection, kahriz, ended_after), way.told_until)
 
     def _on_record(self, connection: Connection, kahriz: Kahriz, since: datetime) -> list[Standing]:
         """Return alerts since an instant, but those of detectors that know only the present."""

@@ -29,8 +29,8 @@ class Past:
     Parameters
     ----------
     rows
-        Those on record that are open, or were after `since`, each with its ``row``; only of
-        detectors that are asked about the past.
+        Those on record that are open, or were in the `REOPENS_WITHIN` before `since` or later, each
+        with its ``row``; only of detectors that are asked about the past.
     since
         Up to then nothing is judged again.
     """
@@ -105,7 +105,7 @@ class Known:
 
 
 def known_better(rows: Sequence[Standing], past: Past) -> Known:
-    """Return what `past` knows better than the alerts on record (`rows`, as `Past` wants them)."""
+    """Return what `past` knows better than `rows`, on record and open then or later."""
     fired = [row for row in rows if row.fired_at is not None]
     episodes = past.episodes()
     same = _matched(fired, episodes)

@@ -99,8 +99,8 @@ UNCONFIRMED = "late readings do not show it"
 
 
 def _span(alert: Standing) -> str:
-    end = "" if alert.resolved_at is None else iso(alert.resolved_at)
-    return f"{iso(alert.since)}/{end}"
+    fired, end = (None if at is None else iso(at) for at in (alert.fired_at, alert.resolved_at))
+    return f"{iso(alert.since)}/{end or ''} fired {fired}"
 
 
 def _touched(judgement: Judgement) -> list[Standing]:

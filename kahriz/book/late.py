@@ -9,7 +9,7 @@ import random
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, or_, select
+from sqlalchemy import Connection, bindparam, case, delete, or_, select, update
 
 from kahriz.book.tables import corrected_hour, late_hour, late_since
 from kahriz.book.upsert import excluded, upsert
@@ -128,6 +128,10 @@ def clear_told(connection: Connection, told: Sequence[LateSince]) -> None:
         c.datastream == bindparam("of"), c.mark == bindparam("as_read")
     )
     connection.execute(statement, [{"of": one.datastream, "as_read": one.mark} for one in told])
+    # Of these more came meanwhile: they are waited for anew, so who repeats himself is seen seldom.
+    names = [one.datastream for one in told]
+    still = update(late_since).where(c.datastream.in_(names))
+    connection.execute(still.values(first_said_ms=c.last_said_ms))
 
 
 def mark_corrected(connection: Connection, hours: Iterable[tuple[str, int]]) -> None:

@@ -61,7 +61,9 @@ class Context:
         is_flat = (value[:, 1:] == newest[:, np.newaxis]).all(axis=1)
         run_ms = np.where(np.isnan(value[:, 0]), time_ms[:, 1], time_ms[:, 0])
         is_other: NDArray[np.bool_] = (older.value == newest) == (older.time_ms < run_ms)
-        changes: NDArray[np.bool_] = is_among | (is_flat & is_other)
+        # Delivered again it is there already.
+        is_same = (time_ms == older.time_ms[:, np.newaxis]) & (value == older.value[:, np.newaxis])
+        changes: NDArray[np.bool_] = (is_among | (is_flat & is_other)) & ~is_same.any(axis=1)
         return changes
 
     def forget(self, streams: NDArray[np.int32]) -> None:

@@ -420,3 +420,16 @@ def test_late_values_that_came_while_detection_looked_are_told_the_next_time(boo
         left = late.untold(connection, [FLOW, "a.b.c"], 200, 200)
 
     assert [(one.datastream, one.oldest_ms) for one in left] == [(FLOW, 5 * HOUR_MS)]
+
+
+def test_who_repeats_himself_while_detection_looks_is_waited_for_anew(book: Book) -> None:
+    with book.begin() as connection:
+        late.tell(connection, [(FLOW, 0)], 100)
+        seen = late.untold(connection, [FLOW], quiet_ms=0, patient_ms=101)
+        late.tell(connection, [(FLOW, 0)], 500)
+        late.clear_told(connection, seen)
+        at_once = late.untold(connection, [FLOW], quiet_ms=0, patient_ms=500)
+        later = late.untold(connection, [FLOW], quiet_ms=0, patient_ms=501)
+
+    assert len(seen) == len(later) == 1
+    assert at_once == []

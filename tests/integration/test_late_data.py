@@ -300,7 +300,7 @@ def test_without_an_outage_the_collapse_is_one_alert(in_time: House) -> None:
 
 @seed(20261125)
 @settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.generate],

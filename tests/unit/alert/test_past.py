@@ -171,3 +171,21 @@ def test_instants_are_not_known_better_than_somebody_looked() -> None:
     assert [
         better.resolved_at for better, _ in led([far], 0, (15, 301), 600, blockage()).corrected
     ] == [life.moved[-1].standing.resolved_at]
+
+
+def test_one_that_ended_shortly_before_and_comes_again_is_the_same_one() -> None:
+    life = Life().held(15, 60, blockage(), 15).quiet(75, 240, 15)
+    (row,) = on_record(life)
+    again = life.held(600, 700, blockage(), 15)
+    (reopened,) = on_record(again)
+    past = Past([row], at(300))
+    for minute in range(315, 701, 15):
+        past.judge([blockage()] if minute >= 600 else [], at(minute))
+
+    assert again.steps[-1][1] == "reopened"
+    assert [one.standing.fired_at for one in past.episodes()] == [row.fired_at]
+    assert known_better([reopened], past).missing == []
+    assert [better.fired_at for better, _ in known_better([reopened], past).corrected] in (
+        [],
+        [row.fired_at],
+    )

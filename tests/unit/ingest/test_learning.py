@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,9 +29,10 @@ class CountingStore(MemoryStore):
         super().__init__("", "")
         self.asked: list[tuple[DatastreamId, datetime, datetime]] = []
         self.is_down = False
+        self.damaged: DatastreamId | None = None
 
     def series(self, datastream: DatastreamId, start: datetime, end: datetime) -> Series:
-        if self.is_down:
+        if self.is_down or datastream == self.damaged:
             raise StoreUnavailable("down")
         self.asked.append((datastream, start, end))
         return super().series(datastream, start, end)
@@ -93,17 +95,30 @@ def test_what_was_learned_is_judged_by_from_then_on(
 def test_while_the_store_is_away_nothing_is_skipped(
     registry: Registry, store: CountingStore
 ) -> None:
-    learning = Learning(registry, store, LearnedLimits(limits_of(registry), learnable(registry)))
+    limits = LearnedLimits(limits_of(registry), learnable(registry))
+    learning = Learning(registry, store, limits)
     store.is_down = True
     with pytest.raises(StoreUnavailable):
         learning.step(NOW)
     store.is_down = False
-    learning.step(NOW)
-    first = store.asked[0][0]
-    fresh = CountingStore()
-    Learning(registry, fresh, LearnedLimits(limits_of(registry), learnable(registry))).step(NOW)
+    for second in range(len(limits.open_streams)):
+        learning.step(NOW + timedelta(seconds=second))
 
-    assert fresh.asked[0][0] == first
+    assert len({name for name, _, _ in store.asked}) == len(limits.open_streams)
+
+
+def test_a_datastream_that_cannot_be_read_holds_up_no_other(
+    registry: Registry, store: CountingStore
+) -> None:
+    limits = LearnedLimits(limits_of(registry), learnable(registry))
+    learning = Learning(registry, store, limits)
+    damaged = registry.datastreams[int(limits.open_streams[0])].id
+    store.damaged = damaged
+    for second in range(2 * len(limits.open_streams)):
+        with suppress(StoreUnavailable):
+            learning.step(NOW + timedelta(seconds=second))
+
+    assert len({name for name, _, _ in store.asked}) == len(limits.open_streams) - 1
 
 
 def test_where_a_person_has_said_everything_the_store_is_not_asked(store: CountingStore) -> None:

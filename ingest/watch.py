@@ -35,7 +35,7 @@ from kahriz.alert import lifecycle, pipeline
 from kahriz.alert.flowing import lately
 from kahriz.alert.lifecycle import Standing, Transition
 from kahriz.alert.past import Past, known_better
-from kahriz.alert.walk import walk
+from kahriz.alert.walk import first_of, walk
 from kahriz.alert.works import Calendar
 from kahriz.book import Book, checkpoints, devices, late, maintenance, snapshots
 from kahriz.book.devices import DeviceRow
@@ -63,13 +63,15 @@ _JUST = timedelta(milliseconds=1)  # intervals are half-open, the newest reading
 class _Way:
     """From where a kahriz is walked: what is remembered, and until when everything was told.
 
-    ``seen`` are the late values that are behind that; ``goes_back`` whether it was judged before.
+    ``seen`` are the late values that are behind that; ``goes_back`` whether it was judged before,
+    ``is_new`` whether nothing is remembered at all.
     """
 
     gallery: Gallery
     told_until: datetime
     seen: tuple[LateSince, ...] = ()
     goes_back: bool = False
+    is_new: bool = False
 
 
 class Watch:
@@ -164,6 +166,8 @@ class Watch:
         last = gallery.quarters.over(now - GRACE)
         start = gallery.quarters.end(after)
         log = {s: self._store.series(s, start + _JUST, now + _JUST) for s in gallery.streams}
+        if way.is_new:  # of what was before the first reading there is nothing to learn
+            gallery.state.at = max(after, gallery.quarters.of(first_of(log) or now) - 1)
         with self._book.begin() as connection:
             told_until = min(way.told_until, now)
             alerts = pipeline.load(connection, kahriz.id, told_until - pipeline.LOOKS_BACK)
@@ -219,7 +223,7 @@ class Watch:
         remembered = self._remembered(kahriz, before)
         told_until = min(told_until, quarters.end(before))
         if remembered is None:
-            return _Way(self._unknown(kahriz, mark, now).gallery, told_until, seen)
+            return _Way(self._unknown(kahriz, mark, now).gallery, told_until, seen, is_new=True)
         return _Way(remembered, told_until, seen, goes_back=True)
 
     def _past(self, connection: Connection, kahriz: Kahriz, way: _Way) -> Past | None:
@@ -260,7 +264,7 @@ class Watch:
         """Return a gallery that has to learn from what is stored."""
         gallery = Gallery(kahriz)
         gallery.state.at = gallery.quarters.of(now - LEARNS) - 1
-        return _Way(gallery, mark.judged)
+        return _Way(gallery, mark.judged, is_new=True)
 
     def _oldest(
         self,

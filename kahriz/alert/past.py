@@ -151,13 +151,14 @@ def _corrected(row: Standing, one: Episode) -> Standing:
     better = row
     if not _is_near(row, was, ("since", "pending_at", "fired_at")):
         better = replace(row, since=was.since, pending_at=was.pending_at, fired_at=was.fired_at)
+    better = replace(better, evidence=was.evidence, explanation=was.explanation)
     if was.is_open and not row.is_open:
         return better  # whether it is to be opened again is not for the past to say
     if not (_is_near(row, was, ("resolved_at",)) and (one.is_said or _is_near(row, was, _SEEN))):
         better = replace(
             better, state=was.state, last_seen=was.last_seen, resolved_at=was.resolved_at
         )
-    return replace(better, evidence=was.evidence, explanation=was.explanation)
+    return better
 
 
 _SEEN = ("last_seen",)

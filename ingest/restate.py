@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from ingest.hours import Hour, hours_of
 from ingest.judge import Derived, derived_of
 from kahriz.book import Book, checkpoints, rollups
 from kahriz.clock import from_ms, to_ms
@@ -41,7 +42,6 @@ CHUNK_MS = 31 * 86_400_000
 """How much is read, derived and marked in one step: bounds its time and its transaction."""
 
 _AHEAD = timedelta(days=2)  # readings may be a little ahead of the clock
-_HOUR_MS = 3_600_000
 _NOTHING: dict[str, Any] = {"held": [], "pending": []}
 
 
@@ -121,13 +121,12 @@ class Restating:
         if begin > start:
             pending.append((start, begin))
         with self._book.begin() as connection:
-            of = self._ids[derived.discharge]
-            rollups.mark_dirty(connection, ((of, int(hour)) for hour in hours))
+            rollups.mark_dirty(connection, hours)
             checkpoints.put(connection, name, {"held": kept["held"], "pending": pending})
         self._at("discharge marked")
         return bool(pending)
 
-    def _derive(self, derived: Derived, start_ms: int, end_ms: int) -> Sequence[int]:
+    def _derive(self, derived: Derived, start_ms: int, end_ms: int) -> Sequence[Hour]:
         """Store the discharge of [start_ms, end_ms) anew; return the hours it touches.
 
         What is taken in meanwhile is rated by these ratings already, and left alone.
@@ -144,8 +143,8 @@ class Restating:
             columns = anew.time[is_new], anew.value[is_new], anew.quality[is_new]
             self._store.write(ObservationBatch(self._ids, stream, *columns))
         self._at("discharge written")
-        hours: list[int] = np.unique(anew.time.astype(np.int64) // _HOUR_MS * _HOUR_MS).tolist()
-        return hours
+        stream = np.full(len(anew), derived.discharge, np.int32)
+        return hours_of(self._ids, stream, anew.time.astype(np.int64))
 
 
 def unsettled(connection: Connection, registry: Registry) -> dict[DatastreamId, list[Span]]:

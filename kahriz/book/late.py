@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, delete, or_, select, update
 
+from kahriz.book import marks
 from kahriz.book.tables import corrected_hour, late_hour, late_since
 from kahriz.book.upsert import excluded, upsert
 from kahriz.observations import DatastreamId
@@ -27,17 +28,8 @@ class LateHour(NamedTuple):
 
 
 def mark(connection: Connection, hours: Iterable[tuple[str, int]], now_ms: int) -> None:
-    """Say that the flags of these (datastream, hour_ms) are not settled; repeats are welcome.
-
-    Each call leaves a mark of its own, as of dirty hours: whoever judges an hour meanwhile cannot
-    clear what was said after it looked.
-    """
-    of_call = random.getrandbits(62)
-    rows = [
-        {"datastream": datastream, "hour_ms": hour_ms, "mark": of_call, "said_at_ms": now_ms}
-        for datastream, hour_ms in sorted(set(hours))  # one order for all: no deadlock
-    ]
-    upsert(connection, late_hour, rows, _KEY, ("mark", "said_at_ms"))
+    """Say that the flags of these (datastream, hour_ms) are not settled; repeats are welcome."""
+    marks.put(connection, late_hour, hours, said_at_ms=now_ms)
 
 
 def unsettled(connection: Connection, said_before_ms: int, limit: int) -> list[LateHour]:
@@ -58,17 +50,7 @@ def unsettled(connection: Connection, said_before_ms: int, limit: int) -> list[L
 
 def clear(connection: Connection, judged: Sequence[LateHour]) -> None:
     """Say that these hours are settled, but for those marked again since they were read."""
-    if not judged:
-        return
-    c = late_hour.c
-    statement = delete(late_hour).where(
-        c.datastream == bindparam("of"),
-        c.hour_ms == bindparam("at"),
-        c.mark == bindparam("as_read"),
-    )
-    connection.execute(
-        statement, [{"of": h.datastream, "at": h.hour_ms, "as_read": h.mark} for h in judged]
-    )
+    marks.take_away(connection, late_hour, judged)
 
 
 class LateSince(NamedTuple):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
+from kahriz.book import marks
 from kahriz.book.tables import dirty_hour, rollup
 from kahriz.book.upsert import upsert
 from kahriz.clock import to_ms
@@ -65,17 +65,8 @@ class DirtyHour(NamedTuple):
 
 
 def mark_dirty(connection: Connection, hours: Iterable[tuple[str, int]]) -> None:
-    """Say that the figures of these (datastream, hour_ms) are out of date; repeats are welcome.
-
-    Each call leaves a mark of its own, so that whoever computes an hour meanwhile cannot clear
-    what was said after it looked.
-    """
-    mark = random.getrandbits(62)
-    rows = [
-        {"datastream": datastream, "hour_ms": hour_ms, "mark": mark}
-        for datastream, hour_ms in sorted(set(hours))  # one order for all: no deadlock
-    ]
-    upsert(connection, dirty_hour, rows, ("datastream", "hour_ms"), ("mark",))
+    """Say that the figures of these (datastream, hour_ms) are out of date; repeats are welcome."""
+    marks.put(connection, dirty_hour, hours)
 
 
 def dirty(connection: Connection, limit: int) -> list[DirtyHour]:
@@ -90,17 +81,7 @@ def dirty(connection: Connection, limit: int) -> list[DirtyHour]:
 
 def clear(connection: Connection, read: Sequence[DirtyHour]) -> None:
     """Say that these hours are computed, but for those marked again since they were `read`."""
-    if not read:
-        return
-    statement = delete(dirty_hour).where(
-        dirty_hour.c.datastream == bindparam("of"),
-        dirty_hour.c.hour_ms == bindparam("at"),
-        dirty_hour.c.mark == bindparam("as_read"),
-    )
-    connection.execute(
-        statement,
-        [{"of": d.datastream, "at": d.hour_ms, "as_read": d.mark} for d in sorted(read)],
-    )
+    marks.take_away(connection, dirty_hour, read)
 
 
 def first_hour(connection: Connection, datastream: DatastreamId) -> int | None:

@@ -181,3 +181,21 @@ def height(rating: str, max_head_m: float | None, limit: float, reason: str) -> 
     if highest > limit:
         raise ConfigError(rating, f"max_head_m {highest!r} is above {limit:.3g} m, {reason}")
     return highest
+
+
+def band_from(
+    rating: str, best_from_m: float, max_head_m: float | None, limit: float, reason: str
+) -> Band:
+    """Return the heads of a weir or flume that is good from `best_from_m` on, up to `height`.
+
+    Raises
+    ------
+    ConfigError
+        As of `height`, or no head would be good.
+    """
+    highest = height(rating, max_head_m, limit, reason)
+    if highest <= best_from_m:
+        raise ConfigError(
+            rating, f"no head is in range: from {best_from_m:.3g} m to {highest:.3g} m"
+        )
+    return Band(lowest=0.0, best_from=best_from_m, highest=highest)

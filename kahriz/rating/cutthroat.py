@@ -27,13 +27,12 @@ from __future__ import annotations
 
 from kahriz.errors import ConfigError
 from kahriz.rating.curve import (
-    Band,
     Curve,
     OneCurve,
+    band_from,
     check_above_zero,
     check_finite,
     check_not_negative,
-    height,
 )
 
 LENGTHS: dict[float, tuple[float, float]] = {
@@ -92,16 +91,12 @@ class Cutthroat(OneCurve):
         check_above_zero(_NAME, throat_m=throat_m)
         check_finite(_NAME, zero_offset_m=zero_offset_m)
         check_not_negative(_NAME, stage_uncertainty_m=stage_uncertainty_m)
-        highest = height(_NAME, max_head_m, HIGHEST * length, "0.4 of length_m")
-        if highest <= BEST_FROM * length:
-            raise ConfigError(
-                _NAME, f"no head is in range: from {BEST_FROM * length:.3g} m to {highest:.3g} m"
-            )
+        good = band_from(_NAME, BEST_FROM * length, max_head_m, HIGHEST * length, "0.4 of length_m")
         factor, exponent = LENGTHS[length]
         self._curve = Curve(
             factor * (throat_m / _FOOT_M) ** WIDTH_EXPONENT * _FOOT_M ** (3 - exponent),
             exponent,
-            Band(lowest=0.0, best_from=BEST_FROM * length, highest=highest),
+            good,
             zero_offset_m,
             stage_uncertainty_m,
             CURVE_UNCERTAINTY,

@@ -32,12 +32,11 @@ from dataclasses import dataclass
 
 from kahriz.errors import ConfigError
 from kahriz.rating.curve import (
-    Band,
     Curve,
     OneCurve,
+    band_from,
     check_finite,
     check_not_negative,
-    height,
 )
 
 CURVE_UNCERTAINTY = 0.025
@@ -113,15 +112,11 @@ class Parshall(OneCurve):
         size = _size(throat_m)
         check_finite(_NAME, zero_offset_m=zero_offset_m)
         check_not_negative(_NAME, stage_uncertainty_m=stage_uncertainty_m)
-        highest = height(_NAME, max_head_m, size.highest_m, "the limit of this size")
-        if highest <= size.lowest_m:
-            raise ConfigError(
-                _NAME, f"no head is in range: from {size.lowest_m} m to {highest:.3g} m"
-            )
+        good = band_from(_NAME, size.lowest_m, max_head_m, size.highest_m, "the limit of this size")
         self._curve = Curve(
             size.coefficient,
             size.exponent,
-            Band(lowest=0.0, best_from=size.lowest_m, highest=highest),
+            good,
             zero_offset_m,
             stage_uncertainty_m,
             CURVE_UNCERTAINTY,

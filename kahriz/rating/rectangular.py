@@ -35,13 +35,12 @@ import numpy as np
 
 from kahriz.errors import ConfigError
 from kahriz.rating.curve import (
-    Band,
     Curve,
     OneCurve,
+    band_from,
     check_above_zero,
     check_finite,
     check_not_negative,
-    height,
 )
 
 BEST_FROM_M = 0.03
@@ -98,11 +97,8 @@ class Rectangular(OneCurve):
         check_finite(_NAME, zero_offset_m=zero_offset_m)
         check_not_negative(_NAME, stage_uncertainty_m=stage_uncertainty_m)
         _check_geometry(crest_m, channel_m, sill_m)
-        highest = height(_NAME, max_head_m, HIGHEST * sill_m, f"2.5 times sill_m {sill_m!r}")
-        if highest <= BEST_FROM_M:
-            raise ConfigError(
-                _NAME, f"no head is in range: from {BEST_FROM_M} m to {highest:.3g} m"
-            )
+        limit, reason = HIGHEST * sill_m, f"2.5 times sill_m {sill_m!r}"
+        good = band_from(_NAME, BEST_FROM_M, max_head_m, limit, reason)
         part = crest_m / channel_m
         alpha = float(np.interp(part, _B_OVER_B, _ALPHA))
         beta = float(np.interp(part, _B_OVER_B, _BETA))
@@ -110,10 +106,10 @@ class Rectangular(OneCurve):
         self._curve = Curve(
             2 / 3 * sqrt(2 * _GRAVITY) * alpha * length,
             1.5,
-            Band(lowest=0.0, best_from=BEST_FROM_M, highest=highest),
+            good,
             zero_offset_m,
             stage_uncertainty_m,
-            curve_uncertainty(highest / sill_m),
+            curve_uncertainty(good.highest / sill_m),
             CURVE_UNCERTAINTY_LOW,
             added_m=ADDED_HEAD_M,
             gain_per_m=beta / alpha / sill_m,

@@ -35,13 +35,12 @@ from math import radians, sqrt, tan
 
 from kahriz.errors import ConfigError
 from kahriz.rating.curve import (
-    Band,
     Curve,
     OneCurve,
+    band_from,
     check_above_zero,
     check_finite,
     check_not_negative,
-    height,
 )
 
 ANGLES_DEG = (25.0, 100.0)
@@ -99,15 +98,11 @@ class VNotch(OneCurve):
         check_finite(_NAME, zero_offset_m=zero_offset_m)
         check_not_negative(_NAME, stage_uncertainty_m=stage_uncertainty_m)
         limit = min(MAX_HEAD_M, HIGHEST * sill_m)
-        highest = height(_NAME, max_head_m, limit, "0.35 of sill_m and at most 0.38")
-        if highest <= BEST_FROM_M:
-            raise ConfigError(
-                _NAME, f"no head is in range: from {BEST_FROM_M} m to {highest:.3g} m"
-            )
+        good = band_from(_NAME, BEST_FROM_M, max_head_m, limit, "0.35 of sill_m and at most 0.38")
         self._curve = Curve(
             8 / 15 * sqrt(2 * _GRAVITY) * coefficient(angle_deg) * tan(radians(angle_deg) / 2),
             2.5,
-            Band(lowest=0.0, best_from=BEST_FROM_M, highest=highest),
+            good,
             zero_offset_m,
             stage_uncertainty_m,
             CURVE_UNCERTAINTY,
